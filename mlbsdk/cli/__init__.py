@@ -1,0 +1,1 @@
+"""The command line: turns objects into text and nothing more."""

@@ -1,0 +1,89 @@
+"""The command line: sub-commands joined, and errors turned into one sentence and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from mlbsdk.errors import MlbsdkError
+
+INTERNAL_ERROR = 1
+_HELP = "Turn raw MLB StatsAPI captures into clean, related tables."
+
+app = typer.Typer(name="mlbsdk", help=_HELP, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        import mlbsdk
+
+        typer.echo(mlbsdk.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")] = False,
+) -> None:
+    if debug:
+        os.environ["MLBSDK_DEBUG"] = "1"
+
+
+def build() -> typer.Typer:
+    """Return the whole command line: the core's commands and those of plugins."""
+    from mlbsdk.cli.doctor_command import doctor
+    from mlbsdk.cli.lineage_command import app as lineage_app
+    from mlbsdk.cli.mapping_command import app as mapping_app
+    from mlbsdk.cli.plugins_command import app as plugins_app
+    from mlbsdk.cli.run_command import run
+
+    if not app.registered_commands:
+        app.command("run")(run)
+        app.command("doctor")(doctor)
+        app.add_typer(mapping_app, name="mapping")
+        app.add_typer(plugins_app, name="plugins")
+        app.add_typer(lineage_app, name="lineage")
+        _add_plugin_commands()
+    return app
+
+
+def _add_plugin_commands() -> None:
+    from mlbsdk.plugins import Plugins
+
+    own = {group.name for group in app.registered_groups} | {command.name for command in app.registered_commands}
+    for declared in Plugins.load().commands():
+        if declared.name in own:
+            typer.echo(f"warning: a plugin's command '{declared.name}' hides behind mlbsdk's own", err=True)
+            continue
+        app.add_typer(declared.make(), name=declared.name, help=declared.summary)
+
+
+def main() -> None:
+    """Run the command line; exit codes are 0 done, 1 failed, 2 usage or configuration, 3 quality gate closed."""
+    try:
+        build()()
+    except MlbsdkError as problem:
+        _tell(problem, str(problem))
+        sys.exit(problem.exit_code)
+    except KeyboardInterrupt:
+        typer.echo("stopped", err=True)
+        sys.exit(130)
+    except Exception as problem:  # the last edge: a person gets a sentence, --debug the traceback
+        reason = str(problem).strip().splitlines()[0] if str(problem).strip() else "no message"
+        _tell(problem, f"[MLBSDK100] unexpected {type(problem).__name__}: {reason} Run again with --debug and report it.")
+        sys.exit(INTERNAL_ERROR)
+
+
+def _tell(problem: BaseException, sentence: str) -> None:
+    if os.environ.get("MLBSDK_DEBUG"):
+        traceback.print_exception(problem)
+    typer.echo(f"error: {sentence}", err=True)
+
+
+if __name__ == "__main__":
+    main()

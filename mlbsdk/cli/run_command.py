@@ -1,0 +1,139 @@
+"""``mlbsdk run``: a transform over all captures of a source."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from mlbsdk.errors import ConfigurationError, MlbsdkError
+
+if TYPE_CHECKING:
+    from mlbsdk.report import RunReport
+
+
+def run(
+    name: Annotated[str, typer.Argument(help="The transform, such as game.live_game_v1 ('mlbsdk plugins list' shows them).")],
+    source: Annotated[
+        Optional[str],
+        typer.Option(help="A file, folder or glob of captures, or delta:PATH, avro:PATH, parquet:PATH. Default: the plugin's sample."),
+    ] = None,
+    target: Annotated[Optional[str], typer.Option(help="delta:PATH (default delta:warehouse), parquet:PATH or avro:PATH.")] = None,
+    on_error: Annotated[Optional[str], typer.Option(help="fail (default) or quarantine: what happens to rows that break a rule.")] = None,
+    mapping: Annotated[Optional[Path], typer.Option(help="Use this mapping file instead of the plugin's.")] = None,
+    config: Annotated[Optional[Path], typer.Option(help="Settings file. Default: mlbsdk.yaml, if there is one.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output, and nothing else there.")] = False,
+) -> None:
+    """Run a transform: read captures, cut tables, check them, write them."""
+    from mlbsdk.runtime.run import RunRequest
+    from mlbsdk.runtime.run import run as run_transform
+    from mlbsdk.runtime.transformation import OnError
+    from mlbsdk.settings import default_log_file, load_settings
+
+    if on_error not in (None, "fail", "quarantine"):
+        raise ConfigurationError(f"--on-error is 'fail' or 'quarantine', not '{on_error}'")
+    settings = load_settings(config, os.environ, {"source": source, "target": target, "on_error": on_error})
+    request = RunRequest(
+        name=name,
+        source=settings.source,
+        target=settings.target,
+        on_error=OnError(settings.on_error),
+        mapping=mapping,
+        spark=settings.spark,
+        log_file=settings.log_file or default_log_file(),
+    )
+    progress = Progress(quiet=as_json)
+    try:
+        report = run_transform(request, listeners=(progress,))
+    except MlbsdkError as problem:
+        progress.stop()
+        if as_json:
+            typer.echo(json.dumps(_failed(progress.report, name, problem)))
+        raise
+    progress.stop()
+    if as_json:
+        typer.echo(json.dumps(report.to_json()))
+    else:
+        show(report)
+
+
+def _failed(report: RunReport | None, name: str, problem: MlbsdkError) -> dict[str, Any]:
+    found: dict[str, Any] = report.to_json() if report else {"version": 1, "run_id": None, "transform": name, "tables": {}}
+    errors = [str(error) for error in found.get("errors", [])]
+    return found | {"status": "failed", "errors": errors if str(problem) in errors else [*errors, str(problem)]}
+
+
+def show(report: RunReport) -> None:
+    """Print a report for people: results to standard output, notes to standard error."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("TABLE", no_wrap=True)
+    columns = ("rows", "inserted", "updated", "unchanged", "deleted", "quarantined")
+    for column in columns:
+        table.add_column(column.upper(), justify="right")
+    for name, entry in report.tables.items():
+        table.add_row(name, *(str(getattr(entry, column)) for column in columns))
+    console = Console(soft_wrap=not sys.stdout.isatty(), width=None if sys.stdout.isatty() else 160)
+    console.print(table)
+    documents = report.documents
+    seconds = ", ".join(f"{phase} {spent:.1f}" for phase, spent in report.phases.items())
+    refused = f", {documents.rejected} rejected" if documents.rejected else ""
+    console.print(
+        f"{documents.newest} of {documents.read} captures used{refused}; {len(report.tables)} tables in {report.duration_s:.1f} s "
+        f"({seconds}). Written to {report.target}",
+        highlight=False,
+        markup=False,
+    )
+    notes = Console(stderr=True, soft_wrap=True)
+    for rule in report.quality:
+        notes.print(f"{rule.severity}: {rule.table} {rule.rule}: {rule.failed} rows", highlight=False, markup=False)
+    for text in (*report.notes, *report.errors):
+        notes.print(f"note: {text}", highlight=False, markup=False)
+
+
+class Progress:
+    """Shows a person which phase a run is in, on standard error; silent where that is no terminal."""
+
+    def __init__(self, quiet: bool) -> None:
+        self.report: RunReport | None = None
+        self._status: Any = None
+        self._shown = not quiet and sys.stderr.isatty()
+
+    def phase_changed(self, report: RunReport, phase: str) -> None:
+        """Show the phase."""
+        self.report = report
+        if not self._shown:
+            return
+        from rich.console import Console
+
+        text = {"start": "starting Spark", "read": "reading and parsing captures", "write": "checking and writing tables"}
+        if self._status is None:
+            self._status = Console(stderr=True).status("")
+            self._status.start()
+        self._status.update(f"{report.transform}: {text.get(phase, phase)}")
+
+    def run_started(self, report: RunReport) -> None:
+        """Nothing to show."""
+
+    def batch_written(self, report: RunReport, batch_id: int) -> None:
+        """Nothing to show."""
+
+    def run_completed(self, report: RunReport) -> None:
+        """Stop showing."""
+        self.stop()
+
+    def run_failed(self, report: RunReport, error: BaseException) -> None:
+        """Stop showing."""
+        self.stop()
+
+    def stop(self) -> None:
+        """Take the progress line away."""
+        if self._status is not None:
+            self._status.stop()
+            self._status = None

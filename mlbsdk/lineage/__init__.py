@@ -1,0 +1,1 @@
+"""What is told about each record and each run, and to whom."""

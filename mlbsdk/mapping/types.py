@@ -1,0 +1,109 @@
+"""The column types of the mapping language, each with one meaning in every store: the one place that says so."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+_PATTERN = re.compile(r"\s*([A-Za-z]+)\s*(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?\s*\Z")
+_ALIASES = {"INTEGER": "INT", "DECIMAL": "NUMERIC", "STRING": "TEXT", "FLOAT": "REAL", "BOOL": "BOOLEAN"}
+
+_SPARK = {
+    "SMALLINT": "smallint",
+    "INT": "int",
+    "BIGINT": "bigint",
+    "REAL": "float",
+    "DOUBLE": "double",
+    "VARCHAR": "string",
+    "CHAR": "string",
+    "TEXT": "string",
+    "JSONB": "string",
+    "BOOLEAN": "boolean",
+    "DATE": "date",
+    "TIMESTAMP": "timestamp_ntz",
+    "TIMESTAMPTZ": "timestamp",
+}
+_AVRO: dict[str, Any] = {
+    "SMALLINT": "int",
+    "INT": "int",
+    "BIGINT": "long",
+    "REAL": "float",
+    "DOUBLE": "double",
+    "VARCHAR": "string",
+    "CHAR": "string",
+    "TEXT": "string",
+    "JSONB": "string",
+    "BOOLEAN": "boolean",
+    "DATE": {"type": "int", "logicalType": "date"},
+    "TIMESTAMP": {"type": "long", "logicalType": "local-timestamp-micros"},
+    "TIMESTAMPTZ": {"type": "long", "logicalType": "timestamp-micros"},
+}
+NAMES = (*_SPARK, "NUMERIC")
+
+
+@dataclass(frozen=True)
+class ColumnType:
+    """A type such as ``NUMERIC(5,2)``: its name, and length or precision and scale where it has them."""
+
+    name: str
+    length: int | None = None
+    precision: int | None = None
+    scale: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> ColumnType:
+        """Read a type as a mapping writes it.
+
+        Raises:
+            ValueError: the text is no type of the language; the message says which ones are.
+        """
+        match = _PATTERN.match(text)
+        name = match.group(1).upper() if match else ""
+        name = _ALIASES.get(name, name)
+        if match is None or name not in NAMES:
+            raise ValueError(f"'{text}' is not a type; types are {', '.join(NAMES)}")
+        first, second = (int(group) if group else None for group in match.group(2, 3))
+        if name == "NUMERIC":
+            if first is None or not 1 <= first <= 38 or (second or 0) > first:
+                raise ValueError(f"'{text}' needs a precision of 1 to 38 and a scale no larger: NUMERIC(5,2)")
+            return cls(name, precision=first, scale=second or 0)
+        if name in ("VARCHAR", "CHAR"):
+            if not first or second is not None:
+                raise ValueError(f"'{text}' needs a length: {name}(50); for any length use TEXT")
+            return cls(name, length=first)
+        if first is not None:
+            raise ValueError(f"{name} takes no length or precision")
+        return cls(name)
+
+    def __str__(self) -> str:
+        if self.name == "NUMERIC":
+            return f"NUMERIC({self.precision},{self.scale})"
+        return f"{self.name}({self.length})" if self.length else self.name
+
+    @property
+    def is_text(self) -> bool:
+        """Whether Spark holds the value as a string."""
+        return self.spark == "string"
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether the value is a whole number."""
+        return self.name in ("SMALLINT", "INT", "BIGINT")
+
+    @property
+    def spark(self) -> str:
+        """The Spark SQL type."""
+        return f"decimal({self.precision},{self.scale})" if self.name == "NUMERIC" else _SPARK[self.name]
+
+    @property
+    def avro(self) -> Any:
+        """The Avro type, without the null branch."""
+        if self.name == "NUMERIC":
+            return {"type": "bytes", "logicalType": "decimal", "precision": self.precision, "scale": self.scale}
+        return _AVRO[self.name]
+
+    @property
+    def postgresql(self) -> str:
+        """The PostgreSQL type."""
+        return "DOUBLE PRECISION" if self.name == "DOUBLE" else str(self)

@@ -1,0 +1,1 @@
+"""Rules judged on the rows of a table, and what is done with rows that break them."""

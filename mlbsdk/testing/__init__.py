@@ -1,0 +1,1 @@
+"""The suites and fixtures that plugin authors import."""

@@ -1,0 +1,1 @@
+"""The core's writers: Delta, Parquet and Avro."""

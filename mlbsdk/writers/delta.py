@@ -1,0 +1,241 @@
+"""The Delta writer.
+
+Rows of a small batch, already here as Arrow, are committed by delta-rs; other batches by delta-spark. Both keep the same rules:
+
+* tables with ``on_missing: delete`` hold the newest capture of each document: its rows are replaced in one commit, and nothing is written for
+  a capture older than the one stored;
+* tables with ``on_missing: keep`` are merged by primary key, and a row is replaced only by one of an equal or newer capture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from mlbsdk.errors import StoredSchemaError, WriteError
+from mlbsdk.mapping.plan import CAPTURED_AT, Table
+from mlbsdk.runtime.batch import Batch, TableRows, TableWritten
+from mlbsdk.runtime.transformation import in_threads
+from mlbsdk.writers.changes import compare, compared_columns, rows_of
+from mlbsdk.writers.lakehouse import Decisions, Lakehouse, Ledger, documents_predicate
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from deltalake import DeltaTable
+    from pyspark.sql import DataFrame, SparkSession
+
+_CHECKPOINT_EVERY = {"delta.checkpointInterval": "100"}
+
+
+class DeltaWriter:
+    """Writes each table to a Delta table, ``TARGET/{schema}/{table}``."""
+
+    def __init__(self, address: str, options: Mapping[str, object]) -> None:
+        self.house = Lakehouse(address)
+
+    def prepare(self) -> None:
+        """Check that the target can be written.
+
+        Raises:
+            TargetUnwritableError: it can't.
+        """
+        self.house.check_writable()
+
+    def address_of(self, table: str) -> tuple[str, str]:
+        """Return the table's OpenLineage dataset (namespace, name)."""
+        return self.house.dataset(table)
+
+    def write(self, batch: Batch) -> Mapping[str, TableWritten]:
+        """Write all tables, a few at a time. Each table changes in one commit.
+
+        Raises:
+            WriteError: a table could not be written; the tables before it are, and running again completes the others.
+        """
+        with self.house.locked():
+            ledger = Ledger(self.house, batch.plan)
+            decisions = ledger.decide(batch.documents)
+            ledger.record((*decisions.new, *decisions.replacing), batch.run_id)
+            tables = list(batch.tables.values())
+            written = in_threads(lambda rows: self._write(rows, decisions, batch.spark), tables)
+        return {rows.table.name: change for rows, change in zip(tables, written, strict=True)}
+
+    def _write(self, rows: TableRows, decisions: Decisions, spark: SparkSession) -> TableWritten:
+        commit = _ArrowCommit(rows.arrow) if rows.arrow is not None else _SparkCommit(rows.frame, spark)
+        path = self.house.path(rows.table.name)
+        try:
+            if rows.table.on_missing == "keep":
+                return commit.merge(path, rows.table)
+            return commit.replace(path, rows.table, decisions)
+        except StoredSchemaError:
+            raise
+        except Exception as problem:  # whatever the store raises, the user needs to know which table it was
+            reason = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
+            raise WriteError(
+                f"table '{rows.table.name}' could not be written: {reason}", fix="Tables written before it stay; run again to complete the rest."
+            ) from problem
+
+
+class _ArrowCommit:
+    """Commits Arrow rows with delta-rs."""
+
+    def __init__(self, rows: pa.Table) -> None:
+        self.rows = rows
+
+    def replace(self, path: str, table: Table, decisions: Decisions) -> TableWritten:
+        from deltalake import write_deltalake
+
+        stored_table = _open(path, table, self.rows.schema)
+        stale = rows_of(self.rows, table, decisions.stale).num_rows
+        current = self.rows if not decisions.stale else rows_of(self.rows, table, (*decisions.new, *decisions.replacing))
+        if stored_table is None:
+            write_deltalake(path, current, partition_by=list(table.partition_by) or None, description=table.description, configuration=_CHECKPOINT_EVERY)
+            return TableWritten(inserted=current.num_rows, unchanged=stale)
+        documents = (*decisions.new, *decisions.replacing)
+        if not documents:
+            return TableWritten(unchanged=stale)
+        if not decisions.replacing:
+            if current.num_rows:
+                write_deltalake(stored_table, current, mode="append", schema_mode="merge")
+            return TableWritten(inserted=current.num_rows, unchanged=stale)
+        stored = _stored_rows(stored_table, table, documents, self.rows.schema)
+        change = compare(stored, current, table)
+        if change.inserted or change.updated or change.deleted:
+            predicate = documents_predicate(table, documents, '"')
+            write_deltalake(stored_table, current, mode="overwrite", predicate=predicate, schema_mode="merge")
+        return TableWritten(change.inserted, change.updated, change.unchanged + stale, change.deleted)
+
+    def merge(self, path: str, table: Table) -> TableWritten:
+        from deltalake import write_deltalake
+
+        stored = _open(path, table, self.rows.schema)
+        if stored is None:
+            write_deltalake(path, self.rows, partition_by=list(table.partition_by) or None, description=table.description, configuration=_CHECKPOINT_EVERY)
+            return TableWritten(inserted=self.rows.num_rows)
+        if not self.rows.num_rows:
+            return TableWritten()
+        merge = stored.merge(self.rows, _on_key(table, '"'), source_alias="s", target_alias="t", merge_schema=True)
+        result = merge.when_matched_update_all(_is_newer(table, '"')).when_not_matched_insert_all().execute()
+        inserted, updated = int(result["num_target_rows_inserted"]), int(result["num_target_rows_updated"])
+        return TableWritten(inserted, updated, self.rows.num_rows - inserted - updated)
+
+
+class _SparkCommit:
+    """Commits a DataFrame with delta-spark."""
+
+    def __init__(self, frame: DataFrame, spark: SparkSession) -> None:
+        self.frame = frame
+        self.spark = spark
+
+    def replace(self, path: str, table: Table, decisions: Decisions) -> TableWritten:
+        stored = self._open(path)
+        current = (*decisions.new, *decisions.replacing)
+        fresh = self.frame
+        if decisions.stale:
+            fresh = self.frame.where(documents_predicate(table, current, "`") if current else "false")
+        stale = 0
+        if decisions.stale:
+            stale = self.frame.where(documents_predicate(table, decisions.stale, "`")).count()
+        if stored is None or not decisions.replacing:
+            inserted = self._append(path, table, fresh) if current or stored is None else 0
+            return TableWritten(inserted=inserted, unchanged=stale)
+        of_documents = documents_predicate(table, current, "`", "t.")
+        merge = stored.alias("t").merge(fresh.alias("s"), f"{_on_key(table, '`')} AND {of_documents}")
+        merge = merge.whenMatchedUpdateAll(_is_newer(table, "`")).whenNotMatchedInsertAll()
+        merge.whenNotMatchedBySourceDelete(of_documents).execute()
+        figures = self._figures(path)
+        deleted = figures["numTargetRowsDeleted"]
+        inserted, updated = figures["numTargetRowsInserted"], figures["numTargetRowsUpdated"]
+        return TableWritten(inserted, updated, figures["numSourceRows"] - inserted - updated + stale, deleted)
+
+    def merge(self, path: str, table: Table) -> TableWritten:
+        stored = self._open(path)
+        if stored is None:
+            return TableWritten(inserted=self._append(path, table, self.frame))
+        merge = stored.alias("t").merge(self.frame.alias("s"), _on_key(table, "`"))
+        merge.whenMatchedUpdateAll(_is_newer(table, "`")).whenNotMatchedInsertAll().execute()
+        figures = self._figures(path)
+        inserted, updated = figures["numTargetRowsInserted"], figures["numTargetRowsUpdated"]
+        return TableWritten(inserted, updated, figures["numSourceRows"] - inserted - updated)
+
+    def _open(self, path: str) -> Any:
+        from delta.tables import DeltaTable as SparkDeltaTable
+
+        return SparkDeltaTable.forPath(self.spark, path) if SparkDeltaTable.isDeltaTable(self.spark, path) else None
+
+    def _append(self, path: str, table: Table, rows: DataFrame) -> int:
+        writer = rows.write.format("delta").mode("append").option("mergeSchema", "true").partitionBy(*table.partition_by)
+        writer.option("delta.checkpointInterval", _CHECKPOINT_EVERY["delta.checkpointInterval"]).save(path)
+        return self._figures(path)["numOutputRows"]
+
+    def _figures(self, path: str) -> dict[str, int]:
+        """Return what Delta says of the last commit; the target is locked, so it is ours."""
+        from delta.tables import DeltaTable as SparkDeltaTable
+
+        found = SparkDeltaTable.forPath(self.spark, path).history(1).select("operationMetrics").collect()[0][0]
+        return {name: int(value) for name, value in found.items() if str(value).isdigit()}
+
+
+def _on_key(table: Table, quote: str) -> str:
+    return " AND ".join(f"t.{quote}{name}{quote} = s.{quote}{name}{quote}" for name in table.primary_key)
+
+
+def _is_newer(table: Table, quote: str) -> str:
+    """Return SQL: the incoming row is of a newer capture, or of an equal one and differs."""
+    captured = f"{quote}{CAPTURED_AT}{quote}"
+    distinct = [
+        f"NOT (t.{quote}{name}{quote} IS NOT DISTINCT FROM s.{quote}{name}{quote})"
+        for name in compared_columns(table)
+        if name not in (*table.primary_key, CAPTURED_AT)
+    ]
+    differs = " OR ".join(distinct) or "false"
+    return f"s.{captured} > t.{captured} OR (s.{captured} = t.{captured} AND ({differs}))"
+
+
+def _open(path: str, table: Table, wanted: pa.Schema) -> DeltaTable | None:
+    """Open a stored table, or return None where there is none yet.
+
+    Raises:
+        StoredSchemaError: a stored column has another type than the mapping says.
+    """
+    import pyarrow as pa
+    from deltalake import DeltaTable
+
+    if not DeltaTable.is_deltatable(path):
+        return None
+    stored = DeltaTable(path)
+    have = pa.schema(stored.schema().to_arrow())
+    differing = [
+        f"{field.name} is {have.field(field.name).type}, the mapping says {field.type}"
+        for field in wanted
+        if field.name in have.names and not _alike(have.field(field.name).type, field.type)
+    ]
+    if differing:
+        raise StoredSchemaError(
+            f"table '{table.name}' at '{path}' has other types: {'; '.join(differing)}",
+            fix="Write to another target, or rewrite the stored table with the new types first.",
+        )
+    return stored
+
+
+def _alike(one: pa.DataType, other: pa.DataType) -> bool:
+    import pyarrow.types as types
+
+    return one == other or types.is_nested(one) or (types.is_string(one) or types.is_large_string(one)) and types.is_string(other)
+
+
+def _stored_rows(stored: DeltaTable, table: Table, documents: Any, schema: pa.Schema) -> pa.Table:
+    """Return the stored rows of some documents, compared columns only, with the mapping's types."""
+    import pyarrow as pa
+    import pyarrow.dataset as ds
+
+    names = list(dict.fromkeys([*table.primary_key, *table.document_key, *compared_columns(table)]))
+    dataset = stored.to_pyarrow_dataset()
+    have = [name for name in names if name in dataset.schema.names]
+    first = table.document_key[0]
+    values = pa.array([document.key[0] for document in documents], schema.field(first).type)
+    found = dataset.to_table(columns=have, filter=ds.field(first).isin(values))
+    for name in names:
+        if name not in have:
+            found = found.append_column(name, pa.nulls(found.num_rows, schema.field(name).type))
+    found = found.select(names).cast(pa.schema([schema.field(name) for name in names]))
+    return found if len(table.document_key) == 1 else rows_of(found, table, documents)
