@@ -73,6 +73,11 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
+def home() -> Path:
+    """Return the folder of what mlbsdk keeps for a user: ``MLBSDK_HOME``, or ``~/.mlbsdk``."""
+    return Path(os.environ.get("MLBSDK_HOME", Path.home() / ".mlbsdk"))
+
+
 def default_log_file() -> Path:
     """Return where Spark's output goes when nothing else is said."""
-    return Path(os.environ.get("MLBSDK_HOME", Path.home() / ".mlbsdk")) / "spark.log"
+    return home() / "spark.log"

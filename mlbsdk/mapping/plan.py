@@ -174,6 +174,11 @@ class Table:
     relationships: tuple[Relationship, ...]
     indexes: tuple[Index, ...]
 
+    @property
+    def compared_columns(self) -> tuple[str, ...]:
+        """The columns that make two rows differ: all but when and by which run they were made."""
+        return tuple(column.name for column in self.columns if not column.is_stamp)
+
     def column(self, name: str) -> Column:
         """Return the column of that name."""
         return next(column for column in self.columns if column.name == name)

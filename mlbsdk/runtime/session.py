@@ -12,11 +12,15 @@ from typing import TYPE_CHECKING
 
 from mlbsdk.errors import EnvironmentProblem
 from mlbsdk.hookspecs import SparkRequirements
+from mlbsdk.runtime.truststore import java_options as truststore_options
+from mlbsdk.runtime.truststore import truststore
+from mlbsdk.settings import home
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 _JOINED = ("spark.sql.extensions", "spark.jars.packages")
+_JAVA_OPTIONS = "spark.driver.extraJavaOptions"
 _GOOD_JAVA = ("11", "17")
 
 
@@ -100,8 +104,7 @@ def spark_settings(
     }
     if not settings.get("spark.master", wanted["spark.master"]).startswith(("spark:", "k8s:", "yarn")):
         wanted |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
-    if log_file is not None:
-        wanted["spark.driver.extraJavaOptions"] = f"-Dlog4j2.configurationFile={_log4j_file(log_file).as_uri()}"
+    java_options = [f"-Dlog4j2.configurationFile={_log4j_file(log_file).as_uri()}"] if log_file is not None else []
     joined: dict[str, list[str]] = {name: [] for name in _JOINED}
     for requirement in requirements:
         joined["spark.jars.packages"] += requirement.packages
@@ -112,7 +115,11 @@ def spark_settings(
                 wanted[name] = value
     for name, values in joined.items():
         values += [value for value in settings.get(name, "").split(",") if value]
+    if joined["spark.jars.packages"] and "trustStore" not in settings.get(_JAVA_OPTIONS, ""):
+        store = truststore(home())
+        java_options += [truststore_options(store)] if store else []
     wanted |= settings
+    wanted[_JAVA_OPTIONS] = " ".join([*java_options, settings.get(_JAVA_OPTIONS, "")]).strip()
     wanted |= {name: ",".join(dict.fromkeys(values)) for name, values in joined.items() if values}
     return wanted
 

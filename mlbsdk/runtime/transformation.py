@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 from mlbsdk.errors import AmbiguousKeyError, DocumentsRejectedError, QualityGateError, TargetSchemaError, shortened
 from mlbsdk.mapping.compile import compile_mapping
 from mlbsdk.mapping.load import LoadedMapping
-from mlbsdk.mapping.plan import LINEAGE, Plan, Table
+from mlbsdk.mapping.plan import CAPTURED_AT, LINEAGE, Plan, Table
 from mlbsdk.quality import native, quarantine
 from mlbsdk.report import DocumentsReport, RuleReport, RunReport, TableReport
 from mlbsdk.runtime.batch import Batch, Document, TableRows, TableWritten
@@ -168,7 +168,10 @@ class BaseTransformation:
         self.intake = self._take_in(self._parsed)
         self._report_intake()
         documents = self._newest(self._parsed)
-        return {table.name: cut(documents, table, self.stamp) for table in self.plan.tables}
+        frames = {table.name: cut(documents, table, self.stamp) for table in self.plan.tables}
+        if len(self.intake.documents) > 1:
+            frames |= {t.name: newest_rows(frames[t.name], t) for t in self.plan.tables if t.on_missing == "keep"}
+        return frames
 
     def write_targets(self, tables: Mapping[str, DataFrame], batch_id: int = 0) -> dict[str, TableWritten]:
         """Judge all tables, then write them.
@@ -371,6 +374,19 @@ def new_report(plan: Plan, source: str, target: str, mode: str, run_id: str | No
         mode=mode,
         plan=plan,
     )
+
+
+def newest_rows(frame: DataFrame, table: Table) -> DataFrame:
+    """Return one row a primary key where several documents of a batch give the same row: that of the newest capture.
+
+    Rows of equal capture times that differ stay, and are an ambiguity.
+    """
+    from pyspark.sql import Window
+    from pyspark.sql import functions as F
+
+    newest = Window.partitionBy(*table.primary_key).orderBy(F.col(CAPTURED_AT).desc())
+    ranked = frame.withColumn("_rank", F.rank().over(newest)).where("_rank = 1").drop("_rank")
+    return ranked.dropDuplicates(list(table.compared_columns))
 
 
 def in_threads(work: Callable[[_T], _R], items: list[_T]) -> list[_R]:

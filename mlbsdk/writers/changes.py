@@ -15,11 +15,6 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
-def compared_columns(table: Table) -> list[str]:
-    """Return the columns that make two rows differ: all but when and by which run they were made."""
-    return [column.name for column in table.columns if not column.is_stamp]
-
-
 def rows_of(rows: pa.Table, table: Table, documents: Iterable[Document]) -> pa.Table:
     """Return the rows of some documents."""
     keys = [document.key for document in documents]
@@ -38,7 +33,7 @@ def compare(stored: pa.Table, incoming: pa.Table, table: Table) -> TableWritten:
     A row whose every column but transform_timestamp and lineage_metadata is equal counts as unchanged.
     """
     keys = list(table.primary_key)
-    columns = [column for column in compared_columns(table) if column not in keys]
+    columns = [column for column in table.compared_columns if column not in keys]
     left = stored.select(keys + columns).append_column("_stored", pa.repeat(True, stored.num_rows))
     right = incoming.select(keys + columns).append_column("_incoming", pa.repeat(True, incoming.num_rows))
     joined = left.join(right, keys=keys, join_type="full outer", right_suffix="_new")
@@ -61,7 +56,7 @@ def compare_frames(stored: DataFrame, incoming: DataFrame, table: Table) -> Tabl
     from pyspark.sql import functions as F
 
     keys = list(table.primary_key)
-    content = F.struct(*(F.col(f"`{name}`") for name in compared_columns(table)))
+    content = F.struct(*(F.col(f"`{name}`") for name in table.compared_columns))
     left = stored.select(*keys, content.alias("_stored"))
     right = incoming.select(*keys, content.alias("_incoming"))
     joined = left.join(right, keys, "full_outer")

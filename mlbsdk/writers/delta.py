@@ -16,7 +16,7 @@ from mlbsdk.errors import StoredSchemaError, WriteError
 from mlbsdk.mapping.plan import CAPTURED_AT, Table
 from mlbsdk.runtime.batch import Batch, TableRows, TableWritten
 from mlbsdk.runtime.transformation import in_threads
-from mlbsdk.writers.changes import compare, compared_columns, rows_of
+from mlbsdk.writers.changes import compare, rows_of
 from mlbsdk.writers.lakehouse import Decisions, Lakehouse, Ledger, documents_predicate
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ def _is_newer(table: Table, quote: str) -> str:
     captured = f"{quote}{CAPTURED_AT}{quote}"
     distinct = [
         f"NOT (t.{quote}{name}{quote} IS NOT DISTINCT FROM s.{quote}{name}{quote})"
-        for name in compared_columns(table)
+        for name in table.compared_columns
         if name not in (*table.primary_key, CAPTURED_AT)
     ]
     differs = " OR ".join(distinct) or "false"
@@ -228,7 +228,7 @@ def _stored_rows(stored: DeltaTable, table: Table, documents: Any, schema: pa.Sc
     import pyarrow as pa
     import pyarrow.dataset as ds
 
-    names = list(dict.fromkeys([*table.primary_key, *table.document_key, *compared_columns(table)]))
+    names = list(dict.fromkeys([*table.primary_key, *table.document_key, *table.compared_columns]))
     dataset = stored.to_pyarrow_dataset()
     have = [name for name in names if name in dataset.schema.names]
     first = table.document_key[0]

@@ -21,11 +21,13 @@ from mlbsdk.errors import ConfigurationError, WriteError
 from mlbsdk.mapping.plan import CAPTURED_AT, LINEAGE, Table
 from mlbsdk.runtime.batch import Batch, Document, TableRows, TableWritten
 from mlbsdk.runtime.transformation import in_threads
-from mlbsdk.writers.changes import compare_frames, compared_columns
+from mlbsdk.writers.changes import compare_frames
 from mlbsdk.writers.lakehouse import Decisions, Lakehouse, Ledger, documents_predicate
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+
+_FILE = "_file"
 
 
 @dataclass
@@ -171,15 +173,15 @@ class FileWriter:
         if not stored or not rows.count:
             return _TablePlan(TableWritten(inserted=rows.count), rows.frame if rows.count else None)
         keys = list(table.primary_key)
-        before = self._read(stored, table, spark)
-        touched = before.join(rows.frame.select(*keys), keys, "left_semi").select(F.input_file_name()).distinct().collect()
+        located = self._read(stored, table, spark, located=True)
+        touched = located.join(rows.frame.select(*keys), keys, "left_semi").select(_FILE).distinct().collect()
         holding = sorted({_local(row[0]) for row in touched})
         if not holding:
             return _TablePlan(TableWritten(inserted=rows.count), rows.frame)
         before = self._read(holding, table, spark)
         old, new = (F.struct(*(F.col(f"{alias}.`{name}`") for name in _all_columns(table))) for alias in ("o", "n"))
-        content_differs = ~F.struct(*(F.col(f"o.`{name}`") for name in compared_columns(table))).eqNullSafe(
-            F.struct(*(F.col(f"n.`{name}`") for name in compared_columns(table)))
+        content_differs = ~F.struct(*(F.col(f"o.`{name}`") for name in table.compared_columns)).eqNullSafe(
+            F.struct(*(F.col(f"n.`{name}`") for name in table.compared_columns))
         )
         was, comes = F.col(f"o.`{keys[0]}`").isNotNull(), F.col(f"n.`{keys[0]}`").isNotNull()
         newer = F.col(f"n.{CAPTURED_AT}") >= F.col(f"o.{CAPTURED_AT}")
@@ -204,21 +206,21 @@ class FileWriter:
         found = self._folder(table).rglob(f"*.{self.format}")
         return sorted(str(path) for path in found if not path.name.startswith(("_", ".")))
 
-    def _read(self, files: list[str], table: Table, spark: SparkSession) -> DataFrame:
+    def _read(self, files: list[str], table: Table, spark: SparkSession, located: bool = False) -> DataFrame:
+        """Return the rows of some files; ``located`` adds the file of each."""
         from pyspark.sql import functions as F
 
         from mlbsdk.runtime.schemas import spark_schema
 
         reader = spark.read.format(self.format).schema(spark_schema(table)).option("basePath", str(self._folder(table)))
         frame = reader.load(files)
-        return frame.select(*(F.col(f"`{name}`") for name in _all_columns(table)))
+        file = [F.col("_metadata.file_path").alias(_FILE)] if located else []
+        return frame.select(*(F.col(f"`{name}`") for name in _all_columns(table)), *file)
 
     def _files_of(self, files: list[str], table: Table, documents: tuple[Document, ...], spark: SparkSession) -> list[str]:
         """Return the files that hold rows of some documents."""
-        from pyspark.sql import functions as F
-
-        rows = self._read(files, table, spark).where(documents_predicate(table, documents, "`"))
-        return sorted({_local(row[0]) for row in rows.select(F.input_file_name()).distinct().collect()})
+        rows = self._read(files, table, spark, located=True).where(documents_predicate(table, documents, "`"))
+        return sorted({_local(row[0]) for row in rows.select(_FILE).distinct().collect()})
 
     def _stage(self, frame: DataFrame, rows: TableRows | None, table: Table, staging: Path, publication: Publication) -> None:
         folder = staging / table.name
