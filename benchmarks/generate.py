@@ -5,9 +5,10 @@ Usage::
     python benchmarks/generate.py --games 200 --out DIR [--gzip] [--seed N]
     python benchmarks/generate.py --games 200 --out DIR --later 30      # a newer capture of the same games
 
-The template is a real capture (game 747175: 75 plays, 290 pitches). A made game differs from it in its game_pk, its dates (15 games
-a day), its play ids, its capture time and, by up to half a percent, in the measured values of its pitches. Teams, players and the
-course of the game stay. A newer capture has a later capture time and other values in a few plays; all else is as it was.
+The template is a real capture (game 747175: 75 plays, 290 pitches). A made game differs from it in its game_pk, its
+dates (15 games a day), its play ids, its capture time and, by up to half a percent, in the measured values of its
+pitches. Teams, players and the course of the game stay. A newer capture has a later capture time and other values in a
+few plays; all else is as it was.
 """
 
 from __future__ import annotations
@@ -164,7 +165,7 @@ class Games:
 
 
 def _marked(capture: dict[str, Any]) -> tuple[list[PitchValue], int]:
-    """Put marks where plays and pitches will differ; return the values that the marks stand for, and the number of plays."""
+    """Put marks where plays and pitches will differ; return the values they stand for, and the number of plays."""
     plays = capture["response"]["liveData"]["plays"]
     values: list[PitchValue] = []
     for number, play in enumerate(plays["allPlays"]):
@@ -184,10 +185,14 @@ def _marked(capture: dict[str, Any]) -> tuple[list[PitchValue], int]:
 def main() -> None:
     """Write games to a folder."""
     parser = argparse.ArgumentParser(description="Make live games of the shape that StatsAPI sends.")
-    parser.add_argument("--games", type=int, default=200, metavar="N", help=f"how many (at most {MAX_GAMES}; default 200)")
+    parser.add_argument(
+        "--games", type=int, default=200, metavar="N", help=f"how many (at most {MAX_GAMES}; default 200)"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write to")
     parser.add_argument("--gzip", action="store_true", help="write .json.gz")
-    parser.add_argument("--later", type=int, default=0, metavar="MINUTES", help="captures of the same games, that much newer")
+    parser.add_argument(
+        "--later", type=int, default=0, metavar="MINUTES", help="captures of the same games, that much newer"
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="other games for another seed (default 0)")
     given = parser.parse_args()
     if not 1 <= given.games <= MAX_GAMES:

@@ -16,6 +16,7 @@ import platform
 import re
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -84,7 +85,8 @@ class Criterion:
         """Return the criterion as a line of text."""
         if self.value is None:
             return f"  {'-':>6}  not measured  {self.text}"
-        return f"  {self.value:>6.2f}  {'within' if self.value <= self.limit else 'OVER':<12}  {self.text} (at most {self.limit:g})"
+        verdict = "within" if self.value <= self.limit else "OVER"
+        return f"  {self.value:>6.2f}  {verdict:<12}  {self.text} (at most {self.limit:g})"
 
 
 class Output:
@@ -108,8 +110,8 @@ class Output:
 class JobCounter:
     """Counts the Spark jobs that the session starts, in whatever thread and group.
 
-    Job ids are consecutive, so a tiny job of a known group before and after tells how many were between. Counting the jobs
-    of one group would miss those that Spark puts into groups of its own, such as broadcasts.
+    Job ids are consecutive, so a tiny job of a known group before and after tells how many were between. Counting
+    the jobs of one group would miss those that Spark puts into groups of its own, such as broadcasts.
     """
 
     def __init__(self, spark: SparkSession) -> None:
@@ -159,8 +161,8 @@ class Workload:
         seconds = time.monotonic() - begun
         plural = "s" if self.games > 1 else ""
         self.bench.out()
-        self.bench.out(f"{self.games} game{plural}: {size / 1e6:.1f} MB of {'gzipped ' * self.bench.given.gzip}JSON "
-                       f"(generated twice in {seconds:.1f} s)")
+        kind = "gzipped JSON" if self.bench.given.gzip else "JSON"
+        self.bench.out(f"{self.games} game{plural}: {size / 1e6:.1f} MB of {kind} (generated twice in {seconds:.1f} s)")
 
     def measure(self) -> None:
         """Take every measure that was not skipped; a failure is shown and ends only its own section."""
@@ -212,7 +214,8 @@ class Workload:
             self.bench.out(self.measures[name].line())
             phases = ", ".join(f"{phase} {seconds:.2f}" for phase, seconds in last[step].phases.items())
             changes = [f"{sum(getattr(table, kind) for table in last[step].tables.values())} {kind}" for kind in _KINDS]
-            self.bench.out(f"      last run: {phases}; rows: {', '.join(one for one in changes if not one.startswith('0 '))}")
+            changed = ", ".join(one for one in changes if not one.startswith("0 "))
+            self.bench.out(f"      last run: {phases}; rows: {changed}")
         self.tables = last[FIRST].tables
 
     def _plain(self) -> None:
@@ -345,13 +348,14 @@ class Bench:
         java = self.spark._jvm.System.getProperty("java.version")  # type: ignore[union-attr]
         versions = {name: importlib.metadata.version(name) for name in ("pyspark", "deltalake", "pyarrow", "mlbsdk")}
         self.out(f"mlbsdk benchmark, {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC, commit {commit()}")
-        self.out(f"machine: {cores()} cores, {memory()} of memory, {platform.system()} {platform.machine()}, load {load()}")
-        self.out(f"versions: Python {platform.python_version()}, Java {java}, "
-                 + ", ".join(f"{name} {version}" for name, version in versions.items()))
-        self.out(f"session: {self.spark.sparkContext.master}, driver memory {self.spark.conf.get('spark.driver.memory')}, "
-                 f"{self.settings or 'settings as the engine makes them'}")
-        self.out(f"mapping: {self.mapping_file or 'of the plugin'}, {len(self.plan.tables)} tables, "
-                 f"{sum(len(table.columns) for table in self.plan.tables)} columns")
+        packages = ", ".join(f"{name} {version}" for name, version in versions.items())
+        settings = self.settings or "settings as the engine makes them"
+        driver = self.spark.conf.get("spark.driver.memory")
+        columns = sum(len(table.columns) for table in self.plan.tables)
+        self.out(f"machine: {cores()} cores, {memory()}, {platform.system()} {platform.machine()}, load {load()}")
+        self.out(f"versions: Python {platform.python_version()}, Java {java}, {packages}")
+        self.out(f"session: {self.spark.sparkContext.master}, driver memory {driver}, {settings}")
+        self.out(f"mapping: {self.mapping_file or 'of the plugin'}, {len(self.plan.tables)} tables, {columns} columns")
         self.out(f"each measure: the fastest of {self.given.runs} runs, all runs beside it; most Spark jobs in a run")
 
     def _criteria(self, workloads: list[Workload]) -> None:
@@ -362,8 +366,8 @@ class Bench:
         one = next((workload for workload in workloads if workload.games == 1), None)
         for step, plain in ((FIRST, FIRST), (AGAIN, AGAIN), (NEWER, AGAIN)):
             text = f"one game, warm, to Delta, {step}: whole run / parse and plain append ({_PLAIN[plain]})"
-            value = one and ratio(one.best(f"engine to delta, {step}"), one.best(f"plain append to delta, {_PLAIN[plain]}"))
-            found.append(Criterion(text, value, 3))
+            baseline = one.best(f"plain append to delta, {_PLAIN[plain]}") if one else None
+            found.append(Criterion(text, ratio(one.best(f"engine to delta, {step}") if one else None, baseline), 3))
         many = workloads[-1]
         for step in (FIRST, AGAIN, NEWER):
             floor = many.best("parse floor: from_json of the mapped paths")
@@ -375,8 +379,8 @@ class Bench:
             for name, measure in workload.measures.items()
             if name.startswith("engine")
         ]
-        most, where = max(jobs, default=(None, "any run"))
-        found.append(Criterion(f"Spark jobs a table, most in a run ({where})", None if most is None else most / tables, 3))
+        most, where = max(jobs, default=(0, "no run"))
+        found.append(Criterion(f"Spark jobs a table, most in a run ({where})", most / tables if jobs else None, 3))
         for criterion in found:
             self.out(criterion.line())
         if many.games < 200:
@@ -426,9 +430,9 @@ def cores() -> int:
 def memory() -> str:
     """Return the machine's memory."""
     try:
-        return f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 1024**3:.1f} GB"
+        return f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 1024**3:.1f} GB of memory"
     except (ValueError, OSError):
-        return "unknown size"
+        return "memory unknown"
 
 
 def load() -> str:
@@ -454,7 +458,7 @@ def main() -> int:
     parser.add_argument("--mapping", type=Path, metavar="FILE", help="another mapping of game.live_game_v1")
     parser.add_argument("--gzip", action="store_true", help="gzipped captures")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the captures (default 0)")
-    parser.add_argument("--without-arrow", action="store_true", help="let Spark commit small batches too, as on a cluster")
+    parser.add_argument("--without-arrow", action="store_true", help="Spark commits small batches too, as on a cluster")
     parser.add_argument("--spark", action="append", default=[], metavar="KEY=VALUE", help="a Spark setting; repeatable")
     parser.add_argument("--work", type=Path, metavar="DIR", help="where temporary files go (default: the system's)")
     given = parser.parse_args()
@@ -462,6 +466,7 @@ def main() -> int:
         parser.error("--games and --runs must be at least 1")
     if any("=" not in setting for setting in given.spark):
         parser.error("--spark needs KEY=VALUE")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the temporary folder goes then too
     work = Path(tempfile.mkdtemp(prefix="mlbsdk-benchmark-", dir=given.work))
     try:
         bench = Bench(given, work)

@@ -62,11 +62,14 @@ class Rejected:
 
 @dataclass
 class Intake:
-    """What parsing found in one batch."""
+    """What parsing found in one batch. Ids are of parsed captures."""
 
     documents: tuple[Document, ...] = ()
-    winners: tuple[int, ...] = ()
-    losers: tuple[int, ...] = ()
+    newest: frozenset[int] = frozenset()
+    """The newest capture of each document."""
+    distinct: frozenset[int] = frozenset()
+    """All captures but those that a later one of the same document and time replaces."""
+    all: frozenset[int] = frozenset()
     rejected: tuple[Rejected, ...] = ()
     read: int = 0
     from_file_time: int = 0
@@ -152,7 +155,8 @@ class BaseTransformation:
         return True
 
     def transform(self, source: DataFrame) -> dict[str, DataFrame]:
-        """Cut all tables from raw rows; each document is parsed once, and only its newest capture is used.
+        """Cut all tables from raw rows; each capture is parsed once. Tables with ``on_missing: delete`` use the newest one of
+        each document, those with ``keep`` the newest row of each key.
 
         Returns:
             By table name, a DataFrame with the mapping's columns and ``lineage_metadata``. Rows that failed a check are in it, and say so
@@ -167,11 +171,15 @@ class BaseTransformation:
         self._parsed = parse(source, self.plan).persist(StorageLevel.MEMORY_AND_DISK)
         self.intake = self._take_in(self._parsed)
         self._report_intake()
-        documents = self._newest(self._parsed)
-        frames = {table.name: cut(documents, table, self.stamp) for table in self.plan.tables}
-        if len(self.intake.documents) > 1:
-            frames |= {t.name: newest_rows(frames[t.name], t) for t in self.plan.tables if t.on_missing == "keep"}
-        return frames
+        newest = self._only(self._parsed, self.intake.newest)
+        distinct = self._only(self._parsed, self.intake.distinct)
+        return {table.name: self._cut(newest, distinct, table) for table in self.plan.tables}
+
+    def _cut(self, newest: DataFrame, distinct: DataFrame, table: Table) -> DataFrame:
+        """Cut one table. Rows that are kept come from every capture, so that batches of one or of many captures end alike."""
+        if table.on_missing == "delete" or len(self.intake.distinct) == 1:
+            return cut(newest, table, self.stamp)
+        return newest_rows(cut(distinct, table, self.stamp), table)
 
     def write_targets(self, tables: Mapping[str, DataFrame], batch_id: int = 0) -> dict[str, TableWritten]:
         """Judge all tables, then write them.
@@ -210,18 +218,17 @@ class BaseTransformation:
         found = [self._as_parsed(row) for row in parsed.select(*_INTAKE_COLUMNS).collect()]
         rejected = [Rejected(_plain(doc.row_id), doc.problem) for doc in found if doc.problem is not None]
         good = [doc for doc in found if doc.problem is None]
-        newest: dict[tuple[Any, ...], ParsedDocument] = {}
-        for doc in sorted(good, key=_capture_order):
-            assert doc.key is not None
-            newest[doc.key] = doc
-        winners = {doc.document_id for doc in newest.values()}
-        rejected += self._unreadable(found)
+        in_order = sorted(good, key=_capture_order)
+        newest = {doc.key: doc for doc in in_order if doc.key is not None}
+        distinct = {(doc.key, doc.captured_at): doc for doc in in_order}
+        unreadable = self._unreadable(found)
         return Intake(
             documents=tuple(Document(key, _utc(doc.captured_at)) for key, doc in newest.items()),
-            winners=tuple(winners),
-            losers=tuple(doc.document_id for doc in found if doc.document_id not in winners),
-            rejected=tuple(rejected),
-            read=len(found) + len(rejected) - sum(doc.problem is not None for doc in found),
+            newest=frozenset(doc.document_id for doc in newest.values()),
+            distinct=frozenset(doc.document_id for doc in distinct.values()),
+            all=frozenset(doc.document_id for doc in found),
+            rejected=(*rejected, *unreadable),
+            read=len(found) + len(unreadable),
             from_file_time=sum(doc.captured_from == "file" for doc in newest.values()),
         )
 
@@ -237,14 +244,15 @@ class BaseTransformation:
         seen = {_plain(doc.origin) for doc in found if doc.origin}
         return [Rejected(file, why_unreadable(file)) for file in sorted(files - seen)]
 
-    def _newest(self, parsed: DataFrame) -> DataFrame:
+    def _only(self, parsed: DataFrame, wanted: frozenset[int]) -> DataFrame:
+        """Return some of the parsed captures, by the shorter list of ids; all of them unfiltered."""
         from pyspark.sql import functions as F
 
-        if not self.intake.losers:
+        others = self.intake.all - wanted
+        if not others:
             return parsed
-        if len(self.intake.losers) <= len(self.intake.winners):
-            return parsed.where(~F.col("document_id").isin(*self.intake.losers))
-        return parsed.where(F.col("document_id").isin(*self.intake.winners))
+        is_wanted = F.col("document_id").isin(*wanted) if len(wanted) < len(others) else ~F.col("document_id").isin(*others)
+        return parsed.where(is_wanted)
 
     def _report_intake(self) -> None:
         intake, report = self.intake, self.report
@@ -377,7 +385,7 @@ def new_report(plan: Plan, source: str, target: str, mode: str, run_id: str | No
 
 
 def newest_rows(frame: DataFrame, table: Table) -> DataFrame:
-    """Return one row a primary key where several documents of a batch give the same row: that of the newest capture.
+    """Return one row a primary key where several captures of a batch give the same row: that of the newest capture.
 
     Rows of equal capture times that differ stay, and are an ambiguity.
     """

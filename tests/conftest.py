@@ -1,0 +1,43 @@
+"""Fixtures for all tests: one Spark session a process, captures, targets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+REPOSITORY = Path(__file__).parent.parent
+DATA = Path(__file__).parent / "data"
+SAMPLES = REPOSITORY / "plugins" / "mlbsdk-plugin-game" / "mlbsdk_plugin_game" / "samples"
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """Return the session that all tests share, with what every writer and source of the core needs."""
+    from mlbsdk.plugins import Plugins
+    from mlbsdk.runtime.session import session
+
+    plugins = Plugins.load()
+    needs = [plugins.writer("delta").spark, plugins.writer("avro").spark]
+    folder = tmp_path_factory.mktemp("spark")
+    settings = {
+        "spark.master": "local[2]",
+        "spark.driver.memory": "2g",
+        "spark.sql.shuffle.partitions": "2",
+        "spark.sql.warehouse.dir": str(folder / "warehouse"),
+        "spark.databricks.delta.snapshotPartitions": "1",
+    }
+    made = session(needs, settings, folder / "spark.log")
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def live_game() -> Path:
+    """Return the real capture of game 747175 that the game plugin ships."""
+    return SAMPLES / "live_game_747175.json.gz"
