@@ -37,7 +37,7 @@ from mlbsdk.mapping.plan import Plan
 from mlbsdk.plugins import Plugins
 from mlbsdk.report import RunReport, TableReport
 from mlbsdk.runtime.cut import cut
-from mlbsdk.runtime.parse import envelope_schema, parse
+from mlbsdk.runtime.parse import envelope_ddl, parse
 from mlbsdk.runtime.run import RunRequest, load_mapping, run
 from mlbsdk.runtime.session import session
 from mlbsdk.runtime.sources import FileSource
@@ -146,6 +146,7 @@ class Workload:
         self.spark = bench.spark
         self.games = games
         self.runs = bench.given.runs
+        self.label = f"{games} game{'s' if games > 1 else ''}"
         self.folder = bench.work / f"games{games}"
         self.first, self.later = self.folder / "first", self.folder / "later"
         self.measures: dict[str, Measure] = {}
@@ -159,10 +160,9 @@ class Workload:
         made.write(self.later, self.games, LATER, self.bench.given.gzip)
         size = sum(file.stat().st_size for file in files)
         seconds = time.monotonic() - begun
-        plural = "s" if self.games > 1 else ""
         self.bench.out()
         kind = "gzipped JSON" if self.bench.given.gzip else "JSON"
-        self.bench.out(f"{self.games} game{plural}: {size / 1e6:.1f} MB of {kind} (generated twice in {seconds:.1f} s)")
+        self.bench.out(f"{self.label}: {size / 1e6:.1f} MB of {kind} (generated twice in {seconds:.1f} s)")
 
     def measure(self) -> None:
         """Take every measure that was not skipped; a failure is shown and ends only its own section."""
@@ -194,13 +194,13 @@ class Workload:
     def _floor(self) -> None:
         from pyspark.sql import functions as F
 
-        schema = envelope_schema(self.bench.plan.document)
+        schema = envelope_ddl(self.bench.plan.document)
 
         def json_only() -> None:
             noop(self._raw().select(F.from_json("data", schema)))
 
         self._take("parse floor: from_json of the mapped paths", json_only)
-        self._take("parse(): that, keys and captured_at", lambda: noop(parse(self._raw(), self.bench.plan)))
+        self._take("parse(): that, keys and captured_at", lambda: noop(self._parsed()))
 
     def _engine(self, format: str) -> None:
         names = {step: f"engine to {format}, {step}" for step in (FIRST, AGAIN, NEWER)}
@@ -229,6 +229,14 @@ class Workload:
             finally:
                 transformation.release()
 
+        def transform_only() -> None:
+            transformation = self._transformation()
+            try:
+                transformation.transform(transformation.read_source())
+            finally:
+                transformation.release()
+
+        self._take("transform() alone, in each plain line too", transform_only)
         for _ in range(self.runs):
             with self.bench.fresh() as target:
                 for step in (FIRST, AGAIN):
@@ -244,9 +252,9 @@ class Workload:
         """One parse a table: what a pipeline without a shared parse pays."""
 
         def one(name: str, target: Path) -> None:
-            transformation = self._transformation()
-            parsed = parse(self._raw(), self.bench.plan).where("problem IS NULL")
-            save(cut(parsed, self.bench.plan.table(name), transformation.stamp), "parquet", target / name)
+            parsed = self._parsed().where("problem IS NULL")
+            stamp = self._transformation().stamp
+            save(cut(parsed, self.bench.plan.table(name), stamp), "parquet", target / name)
 
         def every() -> None:
             with self.bench.fresh() as target:
@@ -266,6 +274,9 @@ class Workload:
 
     def _raw(self) -> DataFrame:
         return FileSource(str(self.first), {}).read(self.spark, self.bench.loaded.mapping).frame
+
+    def _parsed(self) -> DataFrame:
+        return parse(self._raw(), self.bench.plan, self._transformation().stamp)
 
     def _transformation(self) -> BaseTransformation:
         kind = transformation_for(NAME)
@@ -371,10 +382,10 @@ class Bench:
         many = workloads[-1]
         for step in (FIRST, AGAIN, NEWER):
             floor = many.best("parse floor: from_json of the mapped paths")
-            text = f"{many.games} games to Parquet, {step}: whole run / parse floor"
+            text = f"{many.label} to Parquet, {step}: whole run / parse floor"
             found.append(Criterion(text, ratio(many.best(f"engine to parquet, {step}"), floor), 4))
         jobs = [
-            (max(measure.jobs), f"{name}, {workload.games} games")
+            (max(measure.jobs), f"{name}, {workload.label}")
             for workload in workloads
             for name, measure in workload.measures.items()
             if name.startswith("engine")
@@ -384,7 +395,7 @@ class Bench:
         for criterion in found:
             self.out(criterion.line())
         if many.games < 200:
-            self.out(f"  The Parquet criterion is about 200 games; these are figures of {many.games}.")
+            self.out(f"  The Parquet criterion is about 200 games; these are figures of {many.label}.")
 
 
 def ratio(one: float | None, other: float | None) -> float | None:

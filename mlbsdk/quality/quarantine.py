@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import reduce
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ from mlbsdk.mapping.plan import CAPTURED_AT, LINEAGE, Column, FromRaw, Table
 from mlbsdk.mapping.types import ColumnType
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
 
     from mlbsdk.runtime.cut import RunStamp
 
@@ -65,11 +65,12 @@ def refused_rows(frames: Mapping[str, DataFrame], tables: Mapping[str, Table], s
     return reduce(lambda one, other: one.unionByName(other), found) if found else None
 
 
-def refused_captures(parsed: DataFrame, stamp: RunStamp) -> DataFrame:
-    """Return the captures that are no document of the mapping, as rows of the quarantine table."""
+def refused_captures(spark: SparkSession, rejected: Iterable[tuple[str, str]], stamp: RunStamp) -> DataFrame:
+    """Return captures that are no document of the mapping, given as (raw row, reason), as rows of the quarantine table."""
     from pyspark.sql import functions as F
 
-    bad = parsed.where(F.col("problem").isNotNull())
+    bad = spark.createDataFrame(list(rejected), "row_id string, problem string")
+    bad = bad.withColumn("captured_at", F.lit(None).cast("timestamp"))
     return _rows(bad, stamp, stamp.raw_table, F.lit("document"), F.col("problem"), F.lit(None).cast("string"), "row_id", "captured_at")
 
 

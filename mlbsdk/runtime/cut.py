@@ -1,31 +1,23 @@
-"""Cut one table from parsed documents: open its levels, read its values, apply types, judge rules, add lineage."""
+"""Cut one table from parsed documents: open its levels, read its values, apply types, judge rules, add lineage.
+
+The table's plan becomes one Spark SQL query. Names that start with ``__`` are the query's own.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from functools import reduce
 from typing import TYPE_CHECKING
 
-from mlbsdk.mapping.plan import (
-    LINEAGE,
-    TRANSFORMED_AT,
-    Filter,
-    FromDocument,
-    FromExpression,
-    FromItem,
-    FromJson,
-    FromRaw,
-    Level,
-    Table,
-)
-from mlbsdk.mapping.plan import Column as PlanColumn
-from mlbsdk.runtime.parse import raw_value, reach
-from mlbsdk.runtime.values import misfit, too_long, typed, usable
+from mlbsdk.mapping.plan import LINEAGE, TRANSFORMED_AT, Column, FromDocument, FromExpression, FromItem, FromJson, FromRaw, Level, Table
+from mlbsdk.runtime.sql import Over, array, literal, name, reach, select
+from mlbsdk.runtime.values import expression, layers, misfit, raw_value, typed, usable
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import DataFrame
+
+_RAW = ("row_id", "captured_at", "endpoint", "method", "params", "url", "status_code", "run_id", "transformed_at", "document_columns")
 
 
 @dataclass(frozen=True)
@@ -36,26 +28,6 @@ class RunStamp:
     transform: str
     raw_table: str
     transformed_at: datetime
-
-
-def checks_of(table: Table) -> tuple[str, ...]:
-    """Return the names of the checks that each row of a table passes through: what its types ask, then its rules."""
-    names = [f"{kind}:{column.name}" for column in table.columns for kind in _built_in(column)]
-    return (*names, *(rule.name for rule in table.rules if rule.kind == "sql"))
-
-
-def severity_of(table: Table, check: str) -> str:
-    """Return the severity of a check by name; those that come from types and keys are errors."""
-    return next((rule.severity for rule in table.rules if rule.name == check), "error")
-
-
-def _built_in(column: PlanColumn) -> Iterator[str]:
-    if _has_text(column) and not column.type.is_text:
-        yield "type"
-    if column.type.length:
-        yield "length"
-    if not column.nullable:
-        yield "not_null"
 
 
 def cut(parsed: DataFrame, table: Table, stamp: RunStamp) -> DataFrame:
@@ -70,207 +42,187 @@ def cut(parsed: DataFrame, table: Table, stamp: RunStamp) -> DataFrame:
         The table's columns in order, then ``lineage_metadata``, a struct of source_table, source_row_id, transform_job, run_id,
         transform_timestamp, data_quality_passed, quality_checks_run and quality_checks_failed.
     """
-    from pyspark.sql import functions as F
+    with Over(parsed) as over:
+        return over.run(query(table, over.name, stamp))
 
-    rows = _open_levels(parsed, table)
-    if table.filter is not None and not table.filter.columns:
-        rows = rows.where(_filter(table.filter))
-    rows = rows.select(
-        "row_id",
-        *(F.col(name) for name in _filter_paths(table)),
-        *(_text(column, n).alias(f"t_{n}") for n, column in enumerate(table.columns) if _has_text(column)),
-        *(_ready(column, stamp).alias(column.name) for column in table.columns if _is_ready(column)),
-    )
-    rows = rows.select(
-        "*", *(typed(F.col(f"t_{n}"), column.type).alias(column.name) for n, column in enumerate(table.columns) if _has_text(column))
-    )
-    for column in _expressions_in_order(table):
-        assert isinstance(column.origin, FromExpression)
-        value = _with_default(F.expr(column.origin.sql), column)
-        rows = rows.withColumn(column.name, value.cast(column.type.spark))
+
+def query(table: Table, parsed: str, stamp: RunStamp) -> str:
+    """Return the query that cuts a table from the parsed documents of that name."""
+    opened = _typed_values(table, _opened_levels(table, parsed))
+    for layer in layers([c for c in table.columns if isinstance(c.origin, FromExpression) and c.name != TRANSFORMED_AT]):
+        opened = select(["*", *(f"{expression(column)} AS {name(column.name)}" for column in layer)], opened)
     if table.filter is not None and table.filter.columns:
-        rows = rows.where(_filter(table.filter))
-    rows = rows.withColumn("failed", _failed(_conditions(table)))
-    return rows.select(*(F.col(f"`{column.name}`") for column in table.columns), _lineage(table, stamp).alias(LINEAGE))
+        opened = select(["*"], opened, _filter_sql(table))
+    columns = [name(column.name) for column in table.columns]
+    judged = select([*columns, name("__row_id"), name("__run_id"), f"{_failed(table)} AS __failed"], opened)
+    return select([*columns, f"{_lineage(table, stamp)} AS {LINEAGE}"], judged)
 
 
 # Levels
 
 
-def _open_levels(parsed: DataFrame, table: Table) -> DataFrame:
-    """Explode the table's levels, reading at each level the values that its columns need from there.
+def _opened_levels(table: Table, parsed: str) -> str:
+    """Open the table's levels one in another, reading at each the values that its columns need from there.
 
     Ancestors are never carried down whole: an exploded row copies all that it carries.
     """
-    from pyspark.sql import functions as F
-
-    rows, item, depth = parsed, F.col("document"), len(table.levels)
-    carried = ["row_id", "captured_at", "endpoint", "method", "params", "url", "status_code", "document_columns"]
-    for number in range(depth + 1):
-        here = _values_at(table, depth - number)
-        values = [reach(item, origin.path).alias(name) for name, origin in here.items() if not origin.previous]
-        kept = [F.col(name) for name in carried]
-        if number == depth:
-            return rows.select(*kept, *values)
-        level = table.levels[number]
-        previous = {n: o for n, o in _values_at(table, 0).items() if o.previous} if number == depth - 1 else {}
-        rows = rows.select(*kept, *values, _items(item, level, previous).alias("items"))
-        carried += [name for name, origin in here.items() if not origin.previous]
-        position = f"at_{depth - number - 1}"
-        opened = F.posexplode("items").alias(position, "entry") if level.kind == "array" else F.explode("items").alias("entry")
-        rows = rows.select(*(F.col(name) for name in carried), opened)
-        carried.append(position)
-        extra = [F.col("entry").getField(name).alias(name) for name in previous]
-        key = [] if level.kind == "array" else [F.col("entry.key").alias(position)]
-        inner = F.col("entry") if level.kind == "array" and not previous else F.col("entry").getField("value")
-        kept_now = [F.col(name) for name in carried if not key or name != position]
-        rows = rows.select(*kept_now, *key, *extra, inner.alias("item")).where(F.col("item").isNotNull())
-        carried += list(previous)
-        item = F.col("item")
-    raise AssertionError("unreachable")
+    depth = len(table.levels)
+    carried = [f"__{column}" for column in _RAW]
+    own = [f"{name(column)} AS {name(f'__{column}')}" for column in _RAW]
+    here = _values_at(table, depth)
+    first = table.levels[0] if depth else None
+    columns = [*own, *_read(here, "document"), *([f"{_items(table, 0)} AS __items"] if first else [])]
+    found = select(columns, parsed)
+    carried += here
+    for number, level in enumerate(table.levels):
+        position = f"__at_{depth - number - 1}"
+        item, key, lateral = _entry(level, position, has_previous=bool(_previous(table)) and number == depth - 1)
+        here = _values_at(table, depth - number - 1)
+        columns = [*map(name, carried), f"{key} AS {name(position)}", *_read(here, item)]
+        carried += [position, *here]
+        if number < depth - 1:
+            columns.append(f"{_items(table, number + 1, item)} AS __items")
+        else:
+            columns += [f"__entry.{name(n)} AS {name(n)}" for n in _previous(table)]
+            carried += _previous(table)
+        found = select(columns, found, f"{item} IS NOT NULL", lateral)
+    if table.filter is not None and not table.filter.columns:
+        found = select(["*"], found, _filter_sql(table))
+    return found
 
 
-def _items(item: Column, level: Level, previous: dict[str, FromJson]) -> Column:
-    """Return the array to explode: of items, or of {key, value} or {value, values of the previous item}."""
-    from pyspark.sql import functions as F
+def _entry(level: Level, position: str, has_previous: bool) -> tuple[str, str, str]:
+    """Return (the item, its position or key, the LATERAL VIEW that opens the level)."""
+    if level.kind == "array":
+        view = f" LATERAL VIEW posexplode(__items) __view AS {name('__position')}, __entry"
+        return ("__entry.value" if has_previous else "__entry"), "__position", view
+    return "__entry.value", "__entry.key", " LATERAL VIEW explode(__items) __view AS __entry"
 
-    inside = reach(item, level.path)
+
+def _items(table: Table, number: int, parent: str = "document") -> str:
+    """Return the array that a level explodes: of items, of {key, value}, or of {value, values of the previous item}."""
+    level = table.levels[number]
+    inside = reach(parent, level.path)
     if level.kind == "map":
-        return F.map_entries(inside)
+        return f"map_entries({inside})"
     if level.kind == "branches":
-        return F.array(*(F.struct(F.lit(b).alias("key"), inside.getField(b).alias("value")) for b in level.branches))
+        entries = (f"named_struct('key', {literal(b)}, 'value', {inside}.{name(b)})" for b in level.branches)
+        return f"array({', '.join(entries)})"
+    previous = _previous(table) if number == len(table.levels) - 1 else {}
     if not previous:
         return inside
-
-    def with_previous(value: Column, position: Column) -> Column:
-        before = F.get(inside, position - 1)
-        return F.struct(value.alias("value"), *(reach(before, o.path).alias(n) for n, o in previous.items()))
-
-    return F.transform(inside, with_previous)
+    before = [f"{literal(n)}, {reach(f'get({inside}, __i - 1)', o.path)}" for n, o in previous.items()]
+    return f"transform({inside}, (__x, __i) -> named_struct('value', __x, {', '.join(before)}))"
 
 
 def _values_at(table: Table, up: int) -> dict[str, FromJson]:
     """Return the values that the table reads ``up`` levels above its items, by the name they are carried under."""
-    found: dict[str, FromJson] = {}
-    for number, column in enumerate(table.columns):
-        if isinstance(column.origin, FromJson) and column.origin.up == up:
-            found[f"v_{number}"] = column.origin
-    for name, origin in table.filter.paths if table.filter else ():
-        if origin.up == up:
-            found[name] = origin
-    return found
+    found = {f"__v_{n}": c.origin for n, c in enumerate(table.columns) if isinstance(c.origin, FromJson)}
+    found |= {f"__{path}": origin for path, origin in (table.filter.paths if table.filter else ())}
+    return {key: origin for key, origin in found.items() if origin.up == up and not origin.previous}
 
 
-def _filter_paths(table: Table) -> list[str]:
-    return [name for name, _ in table.filter.paths] if table.filter else []
+def _previous(table: Table) -> dict[str, FromJson]:
+    """Return the values that the table reads from the previous item."""
+    found = {f"__v_{n}": c.origin for n, c in enumerate(table.columns) if isinstance(c.origin, FromJson)}
+    found |= {f"__{path}": origin for path, origin in (table.filter.paths if table.filter else ())}
+    return {key: origin for key, origin in found.items() if origin.previous}
 
 
-def _filter(filter: Filter) -> Column:
-    from pyspark.sql import functions as F
+def _read(values: dict[str, FromJson], start: str) -> list[str]:
+    return [f"{reach(start, origin.path)} AS {name(key)}" for key, origin in values.items()]
 
-    return F.expr(filter.sql)
+
+def _filter_sql(table: Table) -> str:
+    assert table.filter is not None
+    sql = table.filter.sql
+    for path, _ in table.filter.paths:
+        sql = sql.replace(name(path), name(f"__{path}"))
+    return sql
 
 
 # Values
 
 
-def _has_text(column: PlanColumn) -> bool:
+def _typed_values(table: Table, source: str) -> str:
+    texts = [f"{_text(column, n)} AS {name(f'__t_{n}')}" for n, column in enumerate(table.columns) if has_text(column)]
+    with_texts = select(["*", *texts], source)
+    values = [
+        f"{typed(name(f'__t_{n}'), column.type) if has_text(column) else _ready(column)} AS {name(column.name)}"
+        for n, column in enumerate(table.columns)
+        if not isinstance(column.origin, FromExpression) or column.name == TRANSFORMED_AT
+    ]
+    return select(["*", *values], with_texts)
+
+
+def has_text(column: Column) -> bool:
     """Whether the value comes as text whose type is applied here."""
     origin = column.origin
     return isinstance(origin, FromJson) or (isinstance(origin, FromRaw) and origin.parameter is not None)
 
 
-def _is_ready(column: PlanColumn) -> bool:
-    """Whether the value has its type already."""
-    return not _has_text(column) and (column.name == TRANSFORMED_AT or not isinstance(column.origin, FromExpression))
-
-
-def _text(column: PlanColumn, number: int) -> Column:
-    from pyspark.sql import functions as F
-
-    found = raw_value(column.origin) if isinstance(column.origin, FromRaw) else F.col(f"v_{number}")
+def _text(column: Column, number: int) -> str:
+    found = raw_value(column.origin, "__") if isinstance(column.origin, FromRaw) else name(f"__v_{number}")
     return usable(found, column)
 
 
-def _ready(column: PlanColumn, stamp: RunStamp) -> Column:
-    from pyspark.sql import functions as F
-
+def _ready(column: Column) -> str:
+    """Return a value that has its type already."""
     if column.name == TRANSFORMED_AT:
-        return F.lit(stamp.transformed_at).cast("timestamp")
+        return "__transformed_at"
     origin = column.origin
     if isinstance(origin, FromDocument):
-        return F.col("document_columns").getField(origin.name)
+        return f"__document_columns.{name(origin.name)}"
     if isinstance(origin, FromItem):
-        return F.col(f"at_{origin.up}").cast(column.type.spark)
+        return typed(f"__at_{origin.up}", column.type)
     assert isinstance(origin, FromRaw)
-    return _with_default(raw_value(origin), column).cast(column.type.spark)
-
-
-def _with_default(value: Column, column: PlanColumn) -> Column:
-    from pyspark.sql import functions as F
-
-    return value if column.default is None else F.coalesce(value, F.lit(column.default))
-
-
-def _expressions_in_order(table: Table) -> list[PlanColumn]:
-    """Return the columns that are expressions, each after those it reads."""
-    waiting = [c for c in table.columns if isinstance(c.origin, FromExpression) and c.name != TRANSFORMED_AT]
-    ordered: list[PlanColumn] = []
-    while waiting:
-        names = {column.name for column in waiting}
-        free = [c for c in waiting if isinstance(c.origin, FromExpression) and not names & set(c.origin.columns)]
-        ordered += free
-        waiting = [column for column in waiting if column not in free]
-    return ordered
+    return typed(usable(raw_value(origin, "__"), column), column.type)
 
 
 # Checks
 
 
-def _conditions(table: Table) -> list[tuple[str, Column]]:
-    """Return (check, condition under which it failed) for every check of the table."""
-    from pyspark.sql import functions as F
+def checks_of(table: Table) -> tuple[str, ...]:
+    """Return the names of the checks that each row of a table passes through: what its types ask, then its rules."""
+    names = [f"{kind}:{column.name}" for column in table.columns for kind in _built_in(column)]
+    return (*names, *(rule.name for rule in table.rules if rule.kind == "sql"))
 
-    found: list[tuple[str, Column | None]] = []
+
+def _built_in(column: Column) -> Iterator[str]:
+    if has_text(column) and not column.type.is_text:
+        yield "type"
+    if column.type.length:
+        yield "length"
+    if not column.nullable:
+        yield "not_null"
+
+
+def _failed(table: Table) -> str:
+    """Return the names of the checks that failed, as an array."""
+    conditions: list[tuple[str, str]] = []
     for number, column in enumerate(table.columns):
-        value = F.col(f"`{column.name}`")
-        kinds = set(_built_in(column))
-        if "type" in kinds:
-            found.append((f"type:{column.name}", misfit(F.col(f"t_{number}"), value, column.type)))
-        if "length" in kinds:
-            found.append((f"length:{column.name}", too_long(value, column.type)))
-        if "not_null" in kinds:
-            found.append((f"not_null:{column.name}", value.isNull()))
-    found += [(rule.name, ~F.expr(rule.sql)) for rule in table.rules if rule.kind == "sql"]
-    return [(name, condition) for name, condition in found if condition is not None]
-
-
-def _failed(conditions: list[tuple[str, Column]]) -> Column:
-    """Return the names of failed checks. The array is built only for rows that failed one."""
-    from pyspark.sql import functions as F
-
+        value, text = name(column.name), name(f"__t_{number}")
+        asked = {"type": misfit(text, value, column.type), "length": f"length({value}) > {column.type.length}", "not_null": f"{value} IS NULL"}
+        conditions += [(f"{kind}:{column.name}", asked[kind]) for kind in _built_in(column)]
+    conditions += [(rule.name, f"NOT ({rule.sql})") for rule in table.rules if rule.kind == "sql"]
     if not conditions:
-        return F.array().cast("array<string>")
-    certain = [(name, F.coalesce(condition, F.lit(False))) for name, condition in conditions]
-    any_failed = reduce(lambda one, other: one | other, (condition for _, condition in certain))
-    names = F.array_compact(F.array(*(F.when(condition, F.lit(name)) for name, condition in certain)))
-    return F.when(any_failed, names).otherwise(F.array().cast("array<string>"))
+        return array([])
+    names = array(f"if({condition}, {literal(check)}, '')" for check, condition in conditions)
+    return f"array_remove({names}, '')"
 
 
-def _lineage(table: Table, stamp: RunStamp) -> Column:
-    from pyspark.sql import functions as F
-
-    checks = checks_of(table)
-    warnings = [check for check in checks if severity_of(table, check) == "warning"]
-    errors = F.array_except("failed", F.array(*map(F.lit, warnings)).cast("array<string>")) if warnings else F.col("failed")
-    ran = [rule.name for rule in table.rules if rule.kind == "sql"]
-    return F.struct(
-        F.lit(stamp.raw_table).alias("source_table"),
-        F.col("row_id").alias("source_row_id"),
-        F.lit(f"{stamp.transform}.{table.name.partition('.')[2]}").alias("transform_job"),
-        F.lit(stamp.run_id).alias("run_id"),
-        F.lit(stamp.transformed_at).cast("timestamp").alias("transform_timestamp"),
-        (F.size(errors) == 0).alias("data_quality_passed"),
-        F.array(*map(F.lit, ran)).cast("array<string>").alias("quality_checks_run"),
-        F.col("failed").alias("quality_checks_failed"),
-    )
+def _lineage(table: Table, stamp: RunStamp) -> str:
+    warnings = [literal(rule.name) for rule in table.rules if rule.severity == "warning" and rule.kind == "sql"]
+    errors = f"array_except(__failed, {array(warnings)})" if warnings else "__failed"
+    ran = array(literal(rule.name) for rule in table.rules if rule.kind == "sql")
+    parts = {
+        "source_table": literal(stamp.raw_table),
+        "source_row_id": "__row_id",
+        "transform_job": literal(f"{stamp.transform}.{table.name.partition('.')[2]}"),
+        "run_id": "__run_id",
+        "transform_timestamp": TRANSFORMED_AT,
+        "data_quality_passed": f"size({errors}) = 0",
+        "quality_checks_run": ran,
+        "quality_checks_failed": "__failed",
+    }
+    return "named_struct(" + ", ".join(f"{literal(part)}, {value}" for part, value in parts.items()) + ")"

@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from mlbsdk.mapping.plan import FromDocument, FromExpression, FromJson, FromRaw, Node, Plan
-from mlbsdk.mapping.plan import Column as PlanColumn
+from mlbsdk.mapping.plan import Column, FromExpression, FromJson, FromRaw, Node, Plan
+from mlbsdk.runtime.cut import RunStamp
+from mlbsdk.runtime.sql import Over, literal, name, reach, select
+from mlbsdk.runtime.values import expression, layers, raw_value, typed, usable
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
-    from pyspark.sql.types import DataType, StructType
+    from pyspark.sql import DataFrame
 
-#: Columns of a parsed frame besides ``document`` (the struct) and ``document_columns`` (struct of key and inherited fields).
-PARSED_COLUMNS = ("document_id", "row_id", "captured_at", "captured_from", "origin", "problem")
 _ENVELOPE = ("endpoint", "method", "url", "status_code", "path_params", "query_params", "captured_at")
 _CORRUPT = "_corrupt"
 _RESPONSE = "response"
@@ -33,185 +32,131 @@ class ParsedDocument:
     problem: str | None
 
 
-def parse(raw: DataFrame, plan: Plan) -> DataFrame:
+def parse(raw: DataFrame, plan: Plan, stamp: RunStamp) -> DataFrame:
     """Parse raw rows.
 
     Returns:
         One row a capture: ``document_id`` bigint (unique in the batch, rising in the order read), ``row_id``, ``captured_at``,
         ``captured_from`` (raw, document or file), ``origin``, ``problem`` (why it is no document of this mapping; null when it
-        is), the raw columns ``endpoint, method, params, url, status_code``, ``document_columns`` and ``document``.
+        is), the raw columns ``endpoint, method, params, url, status_code``, ``run_id``, ``transformed_at``, ``document_columns``
+        (struct of the key and what child tables inherit) and ``document``.
         Every leaf of ``document`` is text: types are applied, and failures seen, when tables are cut.
     """
-    from pyspark.sql import functions as F
+    with Over(raw) as over:
+        return over.run(query(plan, over.name, stamp))
 
-    options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": _CORRUPT}
-    parsed = raw.withColumn("p", F.from_json("data", envelope_schema(plan.document), options))
-    parsed = parsed.select(
-        F.monotonically_increasing_id().alias("document_id"),
-        "row_id",
-        F.coalesce("captured_at", F.to_timestamp("p.captured_at")).alias("captured_at"),
-        F.coalesce("endpoint", "p.endpoint").alias("endpoint"),
-        F.coalesce("method", "p.method").alias("method"),
-        F.coalesce("params", _merged_params()).alias("params"),
-        F.coalesce("url", "p.url").alias("url"),
-        F.coalesce("status_code", F.col("p.status_code").cast("int")).alias("status_code"),
-        "origin",
-        "modified_at",
-        _document(plan.document).alias("document"),
-        F.col(f"p.{_CORRUPT}").isNotNull().alias("is_corrupt"),
-        F.col("p").isNull().alias("is_empty"),
-    )
-    keyed = _with_document_columns(parsed, plan)
-    return keyed.select(
-        "document_id",
-        "row_id",
-        _captured_at(plan).alias("captured_at"),
-        _captured_from(plan).alias("captured_from"),
-        "origin",
-        _problem(plan).alias("problem"),
-        "endpoint",
-        "method",
-        "params",
-        "url",
-        "status_code",
-        "document_columns",
-        "document",
+
+def query(plan: Plan, raw: str, stamp: RunStamp) -> str:
+    """Return the query that parses the raw rows of that name."""
+    options = f"map('mode', 'PERMISSIVE', 'columnNameOfCorruptRecord', {literal(_CORRUPT)})"
+    parsed = select(["*", f"from_json(data, {literal(envelope_ddl(plan.document))}, {options}) AS __p"], raw)
+    opened = select(_OPENED + [f"{_document(plan.document)} AS document"], parsed)
+    columns = plan.document_columns
+    texts = [column for column in columns if not isinstance(column.origin, FromExpression)]
+    keyed = select(["*", *(f"{_typed(column)} AS {name(column.name)}" for column in texts)], opened)
+    for layer in layers([column for column in columns if isinstance(column.origin, FromExpression)]):
+        keyed = select(["*", *(f"{expression(column)} AS {name(column.name)}" for column in layer)], keyed)
+    time = _time_in_document(plan)
+    captured_at = f"coalesce(__captured_at, {time}, __modified_at)"
+    struct = ", ".join(f"{literal(column.name)}, {name(column.name)}" for column in columns)
+    passed_on = [f"{name(f'__{column}')} AS {name(column)}" for column in ("row_id", "origin", *_PASSED_ON)]
+    moment = literal(stamp.transformed_at.isoformat())
+    return select(
+        [
+            "monotonically_increasing_id() AS document_id",
+            *passed_on,
+            f"{captured_at} AS captured_at",
+            f"CASE WHEN __captured_at IS NOT NULL THEN 'raw' WHEN {time} IS NOT NULL THEN 'document' ELSE 'file' END AS captured_from",
+            f"{_problem(plan, captured_at)} AS problem",
+            f"{literal(stamp.run_id)} AS run_id",
+            f"cast({moment} AS timestamp) AS transformed_at",
+            f"named_struct({struct}) AS document_columns",
+            "document",
+        ],
+        keyed,
     )
 
 
-def envelope_schema(document: Node) -> StructType:
+def envelope_ddl(document: Node) -> str:
     """Return the schema that reads a bare response and a pymlb-statsapi envelope alike, mapped paths only."""
-    from pyspark.sql.types import StringType, StructField, StructType
-
-    bare = spark_type(document)
-    assert isinstance(bare, StructType)
-    fields = {name: StructField(name, StringType()) for name in (*_ENVELOPE, _CORRUPT)}
-    fields[_RESPONSE] = StructField(_RESPONSE, bare)
-    fields |= {field.name: field for field in bare.fields}
-    return StructType(list(fields.values()))
+    fields = {field: "string" for field in (*_ENVELOPE, _CORRUPT)}
+    fields[_RESPONSE] = spark_type(document)
+    fields |= {field: spark_type(child) for field, child in document.fields.items()}
+    return ", ".join(f"{name(field)} {kind}" for field, kind in fields.items())
 
 
-def spark_type(node: Node) -> DataType:
+def spark_type(node: Node) -> str:
     """Return the Spark type that reads a node of the mapping's tree; leaves are text."""
-    from pyspark.sql.types import ArrayType, MapType, StringType, StructField, StructType
-
     if node.kind == "leaf":
-        return StringType()
+        return "string"
     if node.kind == "object":
-        return StructType([StructField(name, spark_type(child)) for name, child in node.fields.items()])
+        return "struct<" + ",".join(f"{name(field)}:{spark_type(child)}" for field, child in node.fields.items()) + ">"
     assert node.item is not None
-    item = spark_type(node.item)
-    return ArrayType(item) if node.kind == "array" else MapType(StringType(), item)
+    return f"array<{spark_type(node.item)}>" if node.kind == "array" else f"map<string,{spark_type(node.item)}>"
 
 
-def reach(start: Column, path: tuple[str | int, ...]) -> Column:
-    """Return the value at a path of fields and array positions; null where any step is missing."""
-    from pyspark.sql import functions as F
-
-    for step in path:
-        start = F.get(start, F.lit(step)) if isinstance(step, int) else start.getField(step)
-    return start
+def _document(document: Node) -> str:
+    bare = ", ".join(f"{literal(field)}, __p.{name(field)}" for field in document.fields)
+    return f"coalesce(__p.{_RESPONSE}, named_struct({bare}))"
 
 
-def _document(document: Node) -> Column:
-    from pyspark.sql import functions as F
+def _merged_params() -> str:
+    """Return path and query parameters as one JSON object; path parameters win, they identify the document."""
 
-    bare = F.struct(*(F.col("p").getField(name).alias(name) for name in document.fields))
-    return F.coalesce(F.col(f"p.{_RESPONSE}"), bare)
+    def entries(field: str) -> str:
+        return f"coalesce(from_json(__p.{field}, 'map<string,string>'), cast(map() AS map<string,string>))"
 
-
-def _merged_params() -> Column:
-    """Return path and query parameters as one JSON object."""
-    from pyspark.sql import functions as F
-
-    def entries(name: str) -> Column:
-        return F.coalesce(F.from_json(f"p.{name}", "map<string,string>"), F.create_map().cast("map<string,string>"))
-
-    given = F.col("p.path_params").isNotNull() | F.col("p.query_params").isNotNull()
-    # Path parameters identify the document, so they win over query parameters of the same name.
-    query = F.map_filter(entries("query_params"), lambda name, _: ~F.array_contains(F.map_keys(entries("path_params")), name))
-    return F.when(given, F.to_json(F.map_concat(entries("path_params"), query)))
+    query_only = f"map_filter({entries('query_params')}, (k, v) -> NOT array_contains(map_keys({entries('path_params')}), k))"
+    given = "__p.path_params IS NOT NULL OR __p.query_params IS NOT NULL"
+    return f"CASE WHEN {given} THEN to_json(map_concat({entries('path_params')}, {query_only})) END"
 
 
-def document_value(column: PlanColumn) -> Column:
-    """Return the text (or, for expressions, the value) of a column of the document, before its type is applied."""
-    from pyspark.sql import functions as F
+_PASSED_ON = ("endpoint", "method", "params", "url", "status_code")
+_OPENED = [
+    "row_id AS __row_id",
+    "coalesce(captured_at, to_timestamp(__p.captured_at)) AS __captured_at",
+    "coalesce(endpoint, __p.endpoint) AS __endpoint",
+    "coalesce(method, __p.method) AS __method",
+    f"coalesce(params, {_merged_params()}) AS __params",
+    "coalesce(url, __p.url) AS __url",
+    "coalesce(status_code, cast(__p.status_code AS int)) AS __status_code",
+    "origin AS __origin",
+    "modified_at AS __modified_at",
+    f"__p.{_CORRUPT} IS NOT NULL AS __is_corrupt",
+    "__p IS NULL AS __is_empty",
+]
 
+
+def _typed(column: Column) -> str:
     origin = column.origin
-    if isinstance(origin, FromJson):
-        return reach(F.col("document"), origin.path)
-    if isinstance(origin, FromRaw):
-        return raw_value(origin)
-    assert isinstance(origin, FromExpression)
-    return F.expr(origin.sql)
+    found = raw_value(origin, "__") if isinstance(origin, FromRaw) else reach("document", origin.path if isinstance(origin, FromJson) else ())
+    return typed(usable(found, column), column.type)
 
 
-def raw_value(origin: FromRaw) -> Column:
-    """Return a column of the raw row or one request parameter."""
-    from pyspark.sql import functions as F
-
-    if origin.parameter is None:
-        return F.col(origin.column)
-    return F.get_json_object("params", f"$['{origin.parameter}']")
-
-
-def _with_document_columns(parsed: DataFrame, plan: Plan) -> DataFrame:
-    from pyspark.sql import functions as F
-
-    from mlbsdk.runtime.values import typed, usable
-
-    frame = parsed
-    for column in plan.document_columns:
-        assert not isinstance(column.origin, FromDocument)
-        is_expression = isinstance(column.origin, FromExpression)
-        value = document_value(column)
-        # Expressions read columns by their own names, so those stand beside the raw columns until the struct is made.
-        frame = frame.withColumn(column.name, value.cast(column.type.spark) if is_expression else typed(usable(value, column), column.type))
-    names = [column.name for column in plan.document_columns]
-    return frame.withColumn("document_columns", F.struct(*names))
-
-
-def _captured_at(plan: Plan) -> Column:
-    from pyspark.sql import functions as F
-
-    return F.coalesce(F.col("captured_at"), _time_in_document(plan), F.col("modified_at"))
-
-
-def _captured_from(plan: Plan) -> Column:
-    from pyspark.sql import functions as F
-
-    return (
-        F.when(F.col("captured_at").isNotNull(), "raw").when(_time_in_document(plan).isNotNull(), "document").otherwise("file")
-    )
-
-
-def _time_in_document(plan: Plan) -> Column:
-    from pyspark.sql import functions as F
-
+def _time_in_document(plan: Plan) -> str:
     if plan.captured_at is None:
-        return F.lit(None).cast("timestamp")
+        return "cast(NULL AS timestamp)"
     origin, pattern = plan.captured_at
-    return F.try_to_timestamp(reach(F.col("document"), origin.path), F.lit(pattern))
+    return f"try_to_timestamp({reach('document', origin.path)}, {literal(pattern)})"
 
 
-def _problem(plan: Plan) -> Column:
+def _problem(plan: Plan, captured_at: str) -> str:
     """Say why a capture is no document of this mapping; null when it is."""
-    from pyspark.sql import functions as F
-
-    keys = [F.col(f"document_columns.{name}") for name in plan.key]
-    no_key = keys[0].isNull()
-    for key in keys[1:]:
-        no_key = no_key | key.isNull()
-    where = ", ".join(_key_place(plan, name) for name in plan.key)
-    ours = F.lit(comparable(plan.method))
-    other = (F.lower("endpoint") != plan.endpoint.lower()) | (F.regexp_replace(F.lower("method"), "[^a-z0-9]", "") != ours)
+    no_key = "(" + " OR ".join(f"{name(key)} IS NULL" for key in plan.key) + ")"
+    where = ", ".join(_key_place(plan, key) for key in plan.key)
+    other = (
+        f"lower(__endpoint) <> {literal(plan.endpoint.lower())} "
+        f"OR regexp_replace(lower(__method), '[^a-z0-9]', '') <> {literal(comparable(plan.method))}"
+    )
+    shape = "a part of it has another shape than the mapping says (an object or array where a value is, or the reverse)"
+    missing = f"it has no {', '.join(plan.key)} at {where}: is it a response of {plan.name}?"
     return (
-        F.when(F.col("is_empty"), F.lit("it is empty"))
-        .when(F.col("is_corrupt") & no_key, F.lit("it is not JSON, or is cut off"))
-        .when(other, F.concat(F.lit("it is a response of "), "endpoint", F.lit("."), "method", F.lit(f", not of {plan.name}")))
-        .when(F.col("is_corrupt"), F.lit("a part of it has another shape than the mapping says (an object or array where a value is, or the reverse)"))
-        .when(no_key, F.lit(f"it has no {', '.join(plan.key)} at {where}: is it a response of {plan.name}?"))
-        .when(_captured_at(plan).isNull(), F.lit("it has no capture time, and neither has its raw row"))
+        "CASE WHEN __is_empty THEN 'it is empty' "
+        f"WHEN __is_corrupt AND {no_key} THEN 'it is not JSON, or is cut off' "
+        f"WHEN {other} THEN concat('it is a response of ', __endpoint, '.', __method, {literal(f', not of {plan.name}')}) "
+        f"WHEN __is_corrupt THEN {literal(shape)} "
+        f"WHEN {no_key} THEN {literal(missing)} "
+        f"WHEN {captured_at} IS NULL THEN 'it has no capture time, and neither has its raw row' END"
     )
 
 
@@ -220,8 +165,8 @@ def comparable(method: str) -> str:
     return "".join(char for char in method.lower() if char.isalnum())
 
 
-def _key_place(plan: Plan, name: str) -> str:
-    column = next(column for column in plan.document_columns if column.name == name)
+def _key_place(plan: Plan, key: str) -> str:
+    column = next(column for column in plan.document_columns if column.name == key)
     if isinstance(column.origin, FromRaw) and column.origin.parameter:
         return f"the request parameter {column.origin.parameter} (a bare response does not carry it: save the envelope)"
-    return f"$.{column.source_path}" if column.source_path else name
+    return f"$.{column.source_path}" if column.source_path else key

@@ -109,7 +109,7 @@ class BaseTransformation:
     ) -> None:
         self.spark = spark
         self.mapping = mapping.mapping
-        self.plan: Plan = compile_mapping(mapping)
+        self.plan: Plan = report.plan if report is not None and report.plan is not None else compile_mapping(mapping)
         self.mode = mode
         self.source = source
         self.writer = writer
@@ -165,15 +165,14 @@ class BaseTransformation:
         Raises:
             DocumentsRejectedError: a capture is no document of this mapping and the policy is ``fail``.
         """
-        from pyspark import StorageLevel
-
         self.release()
-        self._parsed = parse(source, self.plan).persist(StorageLevel.MEMORY_AND_DISK)
+        self._parsed = self._held(parse(source, self.plan, self.stamp))
         self.intake = self._take_in(self._parsed)
         self._report_intake()
         newest = self._only(self._parsed, self.intake.newest)
         distinct = self._only(self._parsed, self.intake.distinct)
-        return {table.name: self._cut(newest, distinct, table) for table in self.plan.tables}
+        frames = in_threads(lambda table: self._cut(newest, distinct, table), list(self.plan.tables))
+        return {table.name: frame for table, frame in zip(self.plan.tables, frames, strict=True)}
 
     def _cut(self, newest: DataFrame, distinct: DataFrame, table: Table) -> DataFrame:
         """Cut one table. Rows that are kept come from every capture, so that batches of one or of many captures end alike."""
@@ -205,6 +204,21 @@ class BaseTransformation:
             entry.unchanged += change.unchanged
             entry.deleted += change.deleted
         return written
+
+    def _held(self, parsed: DataFrame) -> DataFrame:
+        """Hold parsed documents, so that each is parsed once for all tables.
+
+        Where executors can be lost they are persisted, and lost ones parsed again. On one machine a checkpoint holds them as they are:
+        reading persisted structs back costs 0.2 s a table, and every table's planning compares plans of a thousand fields.
+        """
+        from pyspark import StorageLevel
+
+        return parsed.localCheckpoint() if self._is_here() else parsed.persist(StorageLevel.MEMORY_AND_DISK)
+
+    def _is_here(self) -> bool:
+        """Whether Spark runs in this process's own machine and threads."""
+        master = self.spark.sparkContext.master
+        return master == "local" or master.startswith("local[")
 
     def release(self) -> None:
         """Give back what the last batch holds in Spark's memory."""
@@ -315,8 +329,9 @@ class BaseTransformation:
             self.report.tables[name].quarantined += bad[name].rows - rows[name].count
             self.report.tables[name].rows -= bad[name].rows - rows[name].count
         refused = quarantine.refused_rows(marked, {name: v.table for name, v in bad.items()}, self.stamp)
-        if self.on_error is OnError.QUARANTINE and self._parsed is not None and any(self.intake.rejected):
-            captures = quarantine.refused_captures(self._parsed, self.stamp)
+        if self.on_error is OnError.QUARANTINE and self.intake.rejected:
+            pairs = [(one.name, one.reason) for one in self.intake.rejected]
+            captures = quarantine.refused_captures(self.spark, pairs, self.stamp)
             refused = captures if refused is None else refused.unionByName(captures)
         if refused is not None:
             rows[quarantine.NAME] = self._table_rows(quarantine.quarantine_table(), refused, small)
@@ -352,10 +367,9 @@ class BaseTransformation:
 
     def _is_small(self) -> bool:
         """Whether this batch's rows may be held by the driver: Spark runs here and the captures are few."""
-        is_here = str(self.spark.conf.get("spark.master", "")).startswith("local[") or self.spark.sparkContext.master in ("local",)
         allowed = self.spark.conf.get("spark.mlbsdk.arrow", "true") != "false"
         size = self._raw.size if self._raw is not None else None
-        return is_here and allowed and size is not None and size <= SMALL_BATCH_BYTES
+        return self._is_here() and allowed and size is not None and size <= SMALL_BATCH_BYTES
 
 
 _INTAKE_COLUMNS = ("document_id", "row_id", "origin", "captured_at", "captured_from", "problem", "document_columns")

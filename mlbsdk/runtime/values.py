@@ -1,45 +1,55 @@
-"""Text from the document to typed values, and the checks that show what did not fit."""
+"""Text from the document to typed values, and the checks that show what did not fit: as Spark SQL."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from mlbsdk.mapping.plan import Column as PlanColumn
+from mlbsdk.mapping.plan import Column, FromExpression, FromRaw
 from mlbsdk.mapping.types import ColumnType
-
-if TYPE_CHECKING:
-    from pyspark.sql import Column
+from mlbsdk.runtime.sql import literal, name
 
 
-def usable(text: Column, column: PlanColumn) -> Column:
+def usable(text: str, column: Column) -> str:
     """Return the text with the column's null texts made null and its default put in."""
-    from pyspark.sql import functions as F
-
     if column.null_values:
-        text = F.when(~text.isin(*column.null_values), text)
-    if column.default is not None:
-        text = F.coalesce(text, F.lit(column.default))
-    return text
+        text = f"CASE WHEN {text} NOT IN ({', '.join(map(literal, column.null_values))}) THEN {text} END"
+    return text if column.default is None else f"coalesce({text}, {literal(column.default)})"
 
 
-def typed(text: Column, type: ColumnType) -> Column:
-    """Return the text as a value of the type; null where it does not fit."""
-    return text.cast(type.spark)
+def typed(value: str, type: ColumnType) -> str:
+    """Return the value with its type; null where it does not fit."""
+    return value if type.spark == "string" else f"cast({value} AS {type.spark})"
 
 
-def misfit(text: Column, value: Column, type: ColumnType) -> Column | None:
-    """Return whether a text that is there did not fit its type; None for types that hold any text."""
-    if type.is_text:
-        return None
-    failed = text.isNotNull() & value.isNull()
+def misfit(text: str, value: str, type: ColumnType) -> str:
+    """Return whether a text that is there did not fit its type."""
+    failed = f"{text} IS NOT NULL AND {value} IS NULL"
     if type.is_integer:
         # Spark cuts '95.7' to 95; '95.0' is a whole number that passed through JavaScript.
-        failed = failed | (text.cast("double") != value.cast("double"))
+        failed = f"({failed}) OR cast({text} AS double) <> cast({value} AS double)"
     return failed
 
 
-def too_long(value: Column, type: ColumnType) -> Column | None:
-    """Return whether a text is longer than its type; None for types without a length."""
-    from pyspark.sql import functions as F
+def raw_value(origin: FromRaw, prefix: str = "") -> str:
+    """Return a column of the raw row, or one request parameter."""
+    if origin.parameter is None:
+        return name(prefix + origin.column)
+    path = literal(f"$['{origin.parameter}']")
+    return f"get_json_object({name(prefix + 'params')}, {path})"
 
-    return F.length(value) > type.length if type.length else None
+
+def expression(column: Column) -> str:
+    """Return a column's expression with its type and default."""
+    assert isinstance(column.origin, FromExpression)
+    value = f"({column.origin.sql})"
+    value = f"cast({value} AS {column.type.spark})"
+    return value if column.default is None else f"coalesce({value}, {typed(literal(column.default), column.type)})"
+
+
+def layers(columns: list[Column]) -> list[list[Column]]:
+    """Return columns that are expressions in layers: each needs only columns of layers before it."""
+    found, waiting = [], list(columns)
+    while waiting:
+        names = {column.name for column in waiting}
+        free = [c for c in waiting if isinstance(c.origin, FromExpression) and not names & set(c.origin.columns)]
+        found.append(free)
+        waiting = [column for column in waiting if column not in free]
+    return found

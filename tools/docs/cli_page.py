@@ -1,0 +1,98 @@
+"""The command line's page: what typer knows of each command, as Markdown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import click
+import markdown as md
+import typer
+
+_HEAD = f"""{md.note("mlbsdk/cli/")}
+
+# Command line
+
+```
+mlbsdk [--debug] [--version] COMMAND ...
+```
+
+Results go to standard output, progress and notes to standard error; with `--json` a command prints one JSON object to
+standard output and nothing else there. Errors are one sentence with a [code](errors.md) and the fix. Plugins may add commands.
+
+| exit code | meaning |
+| --- | --- |
+| 0 | done |
+| 1 | failed |
+| 2 | usage or configuration |
+| 3 | quality gate closed: nothing was published |
+| 130 | stopped with Ctrl-C |
+
+`--install-completion` sets up completion for the current shell, `--show-completion` prints it.
+"""
+_HIDDEN = {"help", "install_completion", "show_completion"}
+
+
+def page() -> str:
+    """Return the page."""
+    from mlbsdk.cli.main import build
+
+    root = typer.main.get_command(build())
+    sections = [_section(path, command) for path, command in commands(root)]
+    return "\n".join([_HEAD, *sections])
+
+
+def commands(command: click.Command, path: str = "mlbsdk") -> Iterator[tuple[str, click.Command]]:
+    """Give every command with its whole name, groups before what is in them."""
+    yield path, command
+    for name, child in getattr(command, "commands", {}).items():
+        yield from commands(child, f"{path} {name}")
+
+
+def _section(path: str, command: click.Command) -> str:
+    depth = "##" if path.count(" ") < 2 else "###"
+    arguments = [each for each in command.params if each.param_type_name == "argument"]
+    options = [each for each in command.params if each.param_type_name == "option" and each.name not in _HIDDEN]
+    is_group = bool(getattr(command, "commands", None))
+    usage = [path, "[OPTIONS]" if options else "", *(_argument(each) for each in arguments), "COMMAND ..." if is_group else ""]
+    parts = [f"{depth} `{path}`", "", _text(command.help or ""), ""]
+    if path == "mlbsdk":
+        parts[0] = "## Options of every command"
+        parts[2] = "They stand before the command: `mlbsdk --debug run ...`."
+    else:
+        parts += ["```", " ".join(filter(None, usage)), "```", ""]
+    if arguments:
+        rows = [[md.code(_argument(each)), _text(getattr(each, "help", "") or "")] for each in arguments]
+        parts += [md.table(["argument", "meaning"], rows), ""]
+    if options:
+        parts += [md.table(["option", "meaning", "default"], [_option(each) for each in options]), ""]
+    return "\n".join(parts)
+
+
+def _argument(parameter: click.Parameter) -> str:
+    name = (parameter.metavar or parameter.name or "").upper().strip("[]").removesuffix("...")
+    more = "..." if parameter.nargs == -1 else ""
+    return f"{name}{more}" if parameter.required else f"[{name}]{more}"
+
+
+def _option(parameter: click.Parameter) -> list[str]:
+    is_flag = bool(getattr(parameter, "is_flag", False))
+    kind = "" if is_flag else f" {_kind(parameter)}"
+    default = parameter.default
+    shown = "" if is_flag or default in (None, ...) or callable(default) else md.code(str(default))
+    required = " (required)" if parameter.required else ""
+    names = ", ".join(md.code(f"{name}{kind}") for name in parameter.opts)
+    return [names, _text(getattr(parameter, "help", "") or "") + required, shown]
+
+
+def _kind(parameter: click.Parameter) -> str:
+    choices = getattr(parameter.type, "choices", None)
+    if choices:
+        return "|".join(str(getattr(choice, "value", choice)) for choice in choices)
+    return str(parameter.metavar or parameter.type.name).upper()
+
+
+def _text(text: str) -> str:
+    """Return help text as Markdown: what looks like an address or a pattern must not become markup."""
+    text = md.from_docstring(re.sub(r"\n(?!\n)", " ", text.replace("\b", "")))
+    return text if "`" in text else md.plain(text)

@@ -1,0 +1,202 @@
+"""Pages made from the core's modules: errors, types, hooks."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+from collections.abc import Iterator
+
+import markdown as md
+
+from mlbsdk import errors as errors_module
+from mlbsdk import hookspecs
+from mlbsdk.errors import MlbsdkError
+from mlbsdk.mapping.types import NAMES, ColumnType
+
+_FAMILIES = {
+    "1": "Plugins",
+    "2": "Mappings and configuration",
+    "3": "Reading",
+    "4": "Quality",
+    "5": "Writing",
+    "6": "Environment",
+    "7": "Lineage",
+}
+_EXIT = {1: "1, failed", 2: "2, usage or configuration", 3: "3, quality gate closed"}
+
+
+def errors() -> str:
+    """Return the page of all error codes."""
+    parts = [
+        md.note("mlbsdk/errors.py"),
+        "",
+        "# Errors",
+        "",
+        "An error that a user can meet has a code that stays, says where and what, and how to mend it. `mlbsdk --debug` (or "
+        "`MLBSDK_DEBUG=1`) shows the traceback as well. Passwords in addresses are shown as `***`.",
+        "",
+        "In Python every class below derives from `mlbsdk.MlbsdkError` and has `code`, `exit_code`, `message`, `where` and `fix`.",
+        "",
+    ]
+    by_family: dict[str, list[type[MlbsdkError]]] = {}
+    for kind in error_classes():
+        by_family.setdefault(kind.code[6], []).append(kind)
+    for family, title in _FAMILIES.items():
+        rows = [
+            [f'<span id="{kind.code.lower()}"></span>`{kind.code}`', md.code(kind.__name__), _meaning(kind), _EXIT[kind.exit_code]]
+            for kind in sorted(by_family.get(family, []), key=lambda kind: kind.code)
+        ]
+        parts += [f"## {title}", "", md.table(["code", "class", "meaning", "exit code"], rows), ""]
+    return "\n".join(parts)
+
+
+def error_classes() -> list[type[MlbsdkError]]:
+    """Return every error class of the module, in its order."""
+    found = [kind for _, kind in inspect.getmembers(errors_module, inspect.isclass) if issubclass(kind, MlbsdkError)]
+    return sorted(found, key=lambda kind: inspect.getsourcelines(kind)[1])
+
+
+def _meaning(kind: type[MlbsdkError]) -> str:
+    text = md.from_docstring(inspect.getdoc(kind) or "")
+    return "An unexpected error, or one without a code of its own. " + text if kind is MlbsdkError else text
+
+
+_SAMPLES = {"VARCHAR": "VARCHAR(n)", "CHAR": "CHAR(n)", "NUMERIC": "NUMERIC(p,s)"}
+_PARQUET = {
+    "SMALLINT": "INT32 (INT_16); Delta `short`",
+    "INT": "INT32; Delta `integer`",
+    "BIGINT": "INT64; Delta `long`",
+    "REAL": "FLOAT; Delta `float`",
+    "DOUBLE": "DOUBLE; Delta `double`",
+    "VARCHAR": "BYTE_ARRAY (UTF8); Delta `string`",
+    "CHAR": "BYTE_ARRAY (UTF8); Delta `string`",
+    "TEXT": "BYTE_ARRAY (UTF8); Delta `string`",
+    "JSONB": "BYTE_ARRAY (UTF8), JSON text; Delta `string`",
+    "BOOLEAN": "BOOLEAN; Delta `boolean`",
+    "DATE": "INT32 (DATE); Delta `date`",
+    "TIMESTAMP": "INT64 (TIMESTAMP_MICROS, not UTC); Delta `timestamp_ntz`",
+    "TIMESTAMPTZ": "TIMESTAMP_MICROS, UTC (INT64; Spark writes INT96); Delta `timestamp`",
+    "NUMERIC": "DECIMAL(p,s); Delta `decimal(p,s)`",
+}
+_VALUES = {
+    "SMALLINT": "-32,768 to 32,767. `95.0` fits, `95.7` does not.",
+    "INT": "32 bits, signed.",
+    "BIGINT": "64 bits, signed.",
+    "REAL": "32-bit floating point.",
+    "DOUBLE": "64-bit floating point.",
+    "VARCHAR": "Text of at most n characters. Longer text fails the check `length:COLUMN`; it is never cut.",
+    "CHAR": "As VARCHAR(n). No store but PostgreSQL pads it.",
+    "TEXT": "Text of any length.",
+    "BOOLEAN": "true or false.",
+    "DATE": "A day.",
+    "TIMESTAMP": "Date and time of day without a time zone, microseconds.",
+    "TIMESTAMPTZ": "A moment, UTC, microseconds.",
+    "JSONB": "An object or array, kept as its JSON text.",
+    "NUMERIC": "Exact decimal: precision p of 1 to 38, s digits after the point; rounds half up to the scale.",
+}
+
+
+def types() -> str:
+    """Return the page of all types."""
+    rows = []
+    for name in NAMES:
+        sample = _SAMPLES.get(name, name)
+        column = ColumnType.parse({"NUMERIC": "NUMERIC(5,2)"}.get(name, sample.replace("(n)", "(10)")))
+        spark = column.spark.replace("(5,2)", "(p,s)")
+        avro = _avro(column.avro).replace('"precision": 5, "scale": 2', '"precision": p, "scale": s')
+        postgresql = column.postgresql.replace("(5,2)", "(p,s)").replace("(10)", "(n)")
+        rows.append([md.code(sample), md.code(spark), md.code(avro), _PARQUET[name], md.code(postgresql), _VALUES[name]])
+    aliases = "`INTEGER` is INT, `DECIMAL` NUMERIC, `STRING` TEXT, `FLOAT` REAL and `BOOL` BOOLEAN."
+    return "\n".join(
+        [
+            md.note("mlbsdk/mapping/types.py or tools/docs/code_pages.py"),
+            "",
+            "# Types",
+            "",
+            "A mapping's types have one meaning in every store. They are defined in `mlbsdk/mapping/types.py`.",
+            "",
+            md.table(["mapping", "Spark", "Avro", "Parquet and Delta", "PostgreSQL", "values"], rows),
+            "",
+            f"Other names are understood too: {aliases}",
+            "",
+            "The Avro column is what `mapping avro` prints; a column that may be null is a union with `null`. Avro *files* are written by "
+            "Spark, which stores a decimal as `fixed` and makes every column a union with `null`.",
+            "",
+            "Parquet and Delta columns are all nullable in the file: that a "
+            "value must be there is the check `not_null:COLUMN`, see [quality](quality.md).",
+            "",
+            "A value that does not fit its type is never nulled in silence: it fails the check `type:COLUMN`.",
+            "",
+        ]
+    )
+
+
+def _avro(kind: object) -> str:
+    return kind if isinstance(kind, str) else json.dumps(kind)
+
+
+def hooks() -> str:
+    """Return the hook reference: hooks with their records, then what records are made of."""
+    tree = ast.parse(inspect.getsource(hookspecs))
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    parts = [
+        md.note("mlbsdk/hookspecs.py"),
+        "",
+        "# Hooks",
+        "",
+        *md.from_docstring(inspect.getdoc(hookspecs) or "").splitlines()[2:],
+        "",
+        f"The version of this interface is {hookspecs.HOOKSPEC_VERSION} (`HOOKSPEC_VERSION`). [Writing a plugin](plugins.md) is the guide to it.",
+        "",
+    ]
+    shown: set[str] = {"Hooks"}
+    for hook in _functions(classes["Hooks"]):
+        record = ast.unparse(hook.returns).partition("[")[2].rstrip("]") if hook.returns else ""
+        shown.add(record)
+        parts += [f"## `{hook.name}`", "", md.from_docstring(ast.get_docstring(hook) or ""), ""]
+        parts += [f"Returns an iterable of `{record}`.", "", *_record(classes[record])]
+    parts += ["## What records hold", ""]
+    for name, node in classes.items():
+        if name not in shown:
+            parts += _protocol(node) if any(_functions(node)) else _record(node)
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def hook_names() -> list[str]:
+    """Return the names of all hooks."""
+    return [name for name in vars(hookspecs.Hooks) if name.startswith("mlbsdk_")]
+
+
+def _record(node: ast.ClassDef) -> list[str]:
+    rows = []
+    for statement, following in zip(node.body, [*node.body[1:], None], strict=True):
+        if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.target, ast.Name):
+            continue
+        has_doc = isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
+        doc = str(following.value.value) if has_doc else ""  # type: ignore[union-attr]
+        default = _default(statement.value)
+        rows.append([md.code(statement.target.id), md.code(ast.unparse(statement.annotation)), default, md.from_docstring(doc)])
+    text = md.from_docstring(ast.get_docstring(node) or "")
+    return [f"### `{node.name}`", "", text, "", md.table(["field", "type", "default", "meaning"], rows), ""]
+
+
+def _default(value: ast.expr | None) -> str:
+    if value is None:
+        return "required"
+    text = ast.unparse(value)
+    return {"field(default_factory=dict)": "`{}`", "field(default_factory=SparkRequirements)": "nothing"}.get(text, md.code(text))
+
+
+def _protocol(node: ast.ClassDef) -> list[str]:
+    parts = [f"### `{node.name}`", "", md.from_docstring(ast.get_docstring(node) or ""), ""]
+    for function in _functions(node):
+        arguments = ast.unparse(function.args).removeprefix("self, ").removeprefix("self")
+        returns = ast.unparse(function.returns) if function.returns else "None"
+        parts += ["```python", f"def {function.name}(self{', ' if arguments else ''}{arguments}) -> {returns}", "```", ""]
+        parts += [md.from_docstring(ast.get_docstring(function) or ""), ""]
+    return parts
+
+
+def _functions(node: ast.ClassDef) -> Iterator[ast.FunctionDef]:
+    return (each for each in node.body if isinstance(each, ast.FunctionDef))

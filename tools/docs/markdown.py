@@ -1,0 +1,49 @@
+"""Small pieces of Markdown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+NOTE = "<!-- Made by tools/docs/generate.py: change {source} and run it again. -->"
+_ROLE = re.compile(r":(?:class|func|meth|mod|data|attr):`~?([^`]+)`")
+
+
+def note(source: str) -> str:
+    """Return the comment that tells where a generated page comes from."""
+    return NOTE.format(source=source)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell(text) for text in line) + " |" for line in lines)
+
+
+def cell(text: str) -> str:
+    """Return text that may stand in a table's cell: one line, bars escaped."""
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def plain(text: str) -> str:
+    """Return text in which Markdown sees no markup; an underscore inside a word is none."""
+    return re.sub(r"([*<\[\]`]|(?<!\w)_|_(?!\w))", r"\\\1", text)
+
+
+def code(text: str) -> str:
+    """Return text as code; nothing for nothing."""
+    fence = "``" if "`" in text else "`"
+    pad = " " if text.startswith("`") or text.endswith("`") else ""
+    return f"{fence}{pad}{' '.join(text.split())}{pad}{fence}" if text else ""
+
+
+def from_docstring(text: str) -> str:
+    """Return a docstring's reStructuredText as Markdown: roles, double backticks, ``::`` blocks, Raises sections."""
+    text = _ROLE.sub(lambda match: "`" + match.group(1).rpartition(".")[2] + "`", text).replace("``", "`")
+    text = re.sub(r"::\n\n", ":\n\n", text)
+    return re.sub(r"\nRaises:\n(?P<body>(?: {4}.*(?:\n|$))+)", _raises, text)
+
+
+def _raises(match: re.Match[str]) -> str:
+    found = re.findall(r" {4}(\w+): ([^\n]*(?:\n {8}[^\n]*)*)", match["body"])
+    return "\n" + "\n".join(f"Raises `{name}`: {' '.join(why.split())}" for name, why in found) + "\n"
