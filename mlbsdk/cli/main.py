@@ -14,7 +14,9 @@ from mlbsdk.errors import MlbsdkError
 INTERNAL_ERROR = 1
 _HELP = "Turn raw MLB StatsAPI captures into clean, related tables."
 
-app = typer.Typer(name="mlbsdk", help=_HELP, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = typer.Typer(
+    name="mlbsdk", help=_HELP, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None
+)
 
 
 def _show_version(wanted: bool) -> None:
@@ -28,7 +30,9 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def _options(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
-    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
 ) -> None:
     if debug:
         os.environ["MLBSDK_DEBUG"] = "1"
@@ -38,7 +42,6 @@ def build() -> typer.Typer:
     """Return the whole command line: the core's commands and those of plugins."""
     from mlbsdk.cli.doctor_command import doctor
     from mlbsdk.cli.lineage_command import app as lineage_app
-
     from mlbsdk.cli.plugins_command import app as plugins_app
     from mlbsdk.cli.run_command import run
 
@@ -75,7 +78,9 @@ def main() -> None:
         sys.exit(130)
     except Exception as problem:  # the last edge: a person gets a sentence, --debug the traceback
         reason = str(problem).strip().splitlines()[0] if str(problem).strip() else "no message"
-        _tell(problem, f"[MLBSDK100] unexpected {type(problem).__name__}: {reason} Run again with --debug and report it.")
+        _tell(
+            problem, f"[MLBSDK100] unexpected {type(problem).__name__}: {reason} Run again with --debug and report it."
+        )
         sys.exit(INTERNAL_ERROR)
 
 

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,16 +17,26 @@ if TYPE_CHECKING:
 
 
 def run(
-    name: Annotated[str, typer.Argument(help="The transform, such as game.live_game_v1 ('mlbsdk plugins list' shows them).")],
+    name: Annotated[
+        str, typer.Argument(help="The transform, such as game.live_game_v1 ('mlbsdk plugins list' shows them).")
+    ],
     source: Annotated[
-        Optional[str],
-        typer.Option(help="A file, folder or glob of captures, or delta:PATH, avro:PATH, parquet:PATH. Default: the plugin's sample."),
+        str | None,
+        typer.Option(
+            help="A file, folder or glob of captures, or delta:PATH, avro:PATH, parquet:PATH. Default: the plugin's sample."
+        ),
     ] = None,
-    target: Annotated[Optional[str], typer.Option(help="delta:PATH (default delta:warehouse), parquet:PATH or avro:PATH.")] = None,
-    on_error: Annotated[Optional[str], typer.Option(help="fail (default) or quarantine: what happens to rows that break a rule.")] = None,
-    mapping: Annotated[Optional[Path], typer.Option(help="Use this mapping file instead of the plugin's.")] = None,
-    config: Annotated[Optional[Path], typer.Option(help="Settings file. Default: mlbsdk.yaml, if there is one.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output, and nothing else there.")] = False,
+    target: Annotated[
+        str | None, typer.Option(help="delta:PATH (default delta:warehouse), parquet:PATH or avro:PATH.")
+    ] = None,
+    on_error: Annotated[
+        str | None, typer.Option(help="fail (default) or quarantine: what happens to rows that break a rule.")
+    ] = None,
+    mapping: Annotated[Path | None, typer.Option(help="Use this mapping file instead of the plugin's.")] = None,
+    config: Annotated[Path | None, typer.Option(help="Settings file. Default: mlbsdk.yaml, if there is one.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object to standard output, and nothing else there.")
+    ] = False,
 ) -> None:
     """Run a transform: read captures, cut tables, check them, write them."""
     from mlbsdk.runtime.run import RunRequest
@@ -62,7 +72,9 @@ def run(
 
 
 def _failed(report: RunReport | None, name: str, problem: MlbsdkError) -> dict[str, Any]:
-    found: dict[str, Any] = report.to_json() if report else {"version": 1, "run_id": None, "transform": name, "tables": {}}
+    found: dict[str, Any] = (
+        report.to_json() if report else {"version": 1, "run_id": None, "transform": name, "tables": {}}
+    )
     errors = [str(error) for error in found.get("errors", [])]
     return found | {"status": "failed", "errors": errors if str(problem) in errors else [*errors, str(problem)]}
 
@@ -112,7 +124,11 @@ class Progress:
             return
         from rich.console import Console
 
-        text = {"start": "starting Spark", "read": "reading and parsing captures", "write": "checking and writing tables"}
+        text = {
+            "start": "starting Spark",
+            "read": "reading and parsing captures",
+            "write": "checking and writing tables",
+        }
         if self._status is None:
             self._status = Console(stderr=True).status("")
             self._status.start()

@@ -24,7 +24,10 @@ _FILE_NAMES = ("openlineage.yml", ".openlineage/openlineage.yml")
 
 def is_configured(environment: Mapping[str, str]) -> bool:
     """Whether the user told the OpenLineage client where events go."""
-    if any(name == "OPENLINEAGE_URL" or name == "OPENLINEAGE_CONFIG" or name.startswith("OPENLINEAGE__") for name in environment):
+    if any(
+        name == "OPENLINEAGE_URL" or name == "OPENLINEAGE_CONFIG" or name.startswith("OPENLINEAGE__")
+        for name in environment
+    ):
         return True
     return any((folder / name).exists() for folder, name in zip((Path.cwd(), Path.home()), _FILE_NAMES, strict=True))
 
@@ -99,7 +102,9 @@ class Flushed:
 def flush(location: Path, transport: Transport | None = None) -> Flushed:
     """Send spooled events in the order in which they happened; what is not taken stays."""
     files = sorted((location / "lineage-spool").glob("*.jsonl"))
-    waiting = [(json.loads(line)["eventTime"], number, line) for file in files for number, line in enumerate(_lines(file))]
+    waiting = [
+        (json.loads(line)["eventTime"], number, line) for file in files for number, line in enumerate(_lines(file))
+    ]
     if not waiting:
         return Flushed(0, 0)
     transport = transport or configured_transport()

@@ -35,7 +35,9 @@ PRODUCER = "https://github.com/mlbsdk/mlbsdk"
 _RAW_FIELDS = ("captured_at", "endpoint", "method", "params", "url", "status_code", "row_id")
 
 
-def run_events(report: RunReport, state: RunState, namespace: str, error: BaseException | None = None) -> list[RunEvent]:
+def run_events(
+    report: RunReport, state: RunState, namespace: str, error: BaseException | None = None
+) -> list[RunEvent]:
     """Return the events of one moment of a run: the parent's first at START, last otherwise."""
     assert report.plan is not None
     children = [_event(report, report.plan, state, namespace, [table], error) for table in report.plan.tables]
@@ -59,7 +61,10 @@ def _event(
     if not is_parent:
         parent_job = parent_run.Job(namespace=namespace, name=report.transform)
         of = parent_run.Run(runId=report.run_id)
-        root = parent_run.Root(run=parent_run.RootRun(runId=report.run_id), job=parent_run.RootJob(namespace=namespace, name=report.transform))
+        root = parent_run.Root(
+            run=parent_run.RootRun(runId=report.run_id),
+            job=parent_run.RootJob(namespace=namespace, name=report.transform),
+        )
         facets["parent"] = parent_run.ParentRunFacet(run=of, job=parent_job, root=root)
     if error is not None:
         message = str(error) or type(error).__name__
@@ -69,7 +74,11 @@ def _event(
         eventType=state,
         eventTime=_timestamp(moment),
         run=Run(runId=run_id, facets=facets),
-        job=Job(namespace=namespace, name=name, facets=_job_facets(report, plan.description if is_parent else tables[0].description)),
+        job=Job(
+            namespace=namespace,
+            name=name,
+            facets=_job_facets(report, plan.description if is_parent else tables[0].description),
+        ),
         inputs=[_input(report, plan)],
         outputs=[_output(report, plan, table, done) for table in tables],
         producer=PRODUCER,
@@ -79,7 +88,9 @@ def _event(
 def _engine() -> processing_engine_run.ProcessingEngineRunFacet:
     # Older DataHub servers refuse events whose engine they can't tell; "spark" is a platform they know.
     return processing_engine_run.ProcessingEngineRunFacet(
-        version=metadata.version("pyspark"), name="spark", openlineageAdapterVersion=metadata.version("openlineage-python")
+        version=metadata.version("pyspark"),
+        name="spark",
+        openlineageAdapterVersion=metadata.version("openlineage-python"),
     )
 
 
@@ -136,7 +147,9 @@ def _column_lineage(report: RunReport, table: Table) -> column_lineage_dataset.C
         derived = isinstance(column.origin, FromExpression)
         subtype = "TRANSFORMATION" if derived else "IDENTITY"
         text = column.origin.sql if isinstance(column.origin, FromExpression) else str(column.type)
-        transformation = column_lineage_dataset.Transformation(type="DIRECT", subtype=subtype, description=text, masking=False)
+        transformation = column_lineage_dataset.Transformation(
+            type="DIRECT", subtype=subtype, description=text, masking=False
+        )
         inputs = [column_lineage_dataset.InputField(namespace, name, path, [transformation]) for path in paths]
         # Marquez reads the older two fields, DataHub the transformations.
         found[column.name] = column_lineage_dataset.Fields(
@@ -150,7 +163,9 @@ def _assertions(report: RunReport, table: Table) -> data_quality_assertions_data
     assertions = [
         # Column and assertion together name an assertion in Marquez and DataHub, so each rule has its own.
         data_quality_assertions_dataset.Assertion(
-            assertion=rule.name, success=rule.name not in failed, column=rule.columns[0] if len(rule.columns) == 1 else None
+            assertion=rule.name,
+            success=rule.name not in failed,
+            column=rule.columns[0] if len(rule.columns) == 1 else None,
         )
         for rule in table.rules
     ]

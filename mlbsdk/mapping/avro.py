@@ -28,7 +28,12 @@ def _field(name: str, type: Any, nullable: bool, doc: str) -> dict[str, Any]:
 
 
 def _lineage() -> dict[str, Any]:
-    fields = [("source_table", "string"), ("source_row_id", "string"), ("transform_job", "string"), ("run_id", "string")]
+    fields = [
+        ("source_table", "string"),
+        ("source_row_id", "string"),
+        ("transform_job", "string"),
+        ("run_id", "string"),
+    ]
     typed: list[tuple[str, Any]] = [
         *fields,
         ("transform_timestamp", _MOMENT),

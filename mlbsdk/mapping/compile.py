@@ -126,7 +126,9 @@ class _Compiler:
         for name in key:
             if name not in available:
                 message = f"no root target has a field '{name}'.{did_you_mean(name, available)}"
-                self.problem(place, "source.key", message if roots else message + " A target without array_source is needed.")
+                self.problem(
+                    place, "source.key", message if roots else message + " A target without array_source is needed."
+                )
         inherited = {c.origin.name for table in tables for c in table.columns if isinstance(c.origin, FromDocument)}
         ordered: dict[str, Column] = {}
 
@@ -145,9 +147,7 @@ class _Compiler:
 
     # One target
 
-    def _table(
-        self, index: int, target: TargetSpec, inheritable: dict[str, FieldSpec], key: tuple[str, ...]
-    ) -> Table:
+    def _table(self, index: int, target: TargetSpec, inheritable: dict[str, FieldSpec], key: tuple[str, ...]) -> Table:
         place: Place = ("targets", index)
         levels = self._levels(place, target)
         columns = self._columns(place, target, levels, inheritable, key)
@@ -336,7 +336,9 @@ class _Compiler:
             if spec.type == "unique":
                 for column in columns:
                     if column not in names:
-                        self.problem(where, f"{target.name}.{name}", f"no field '{column}'.{did_you_mean(column, names)}")
+                        self.problem(
+                            where, f"{target.name}.{name}", f"no field '{column}'.{did_you_mean(column, names)}"
+                        )
                 yield Rule(name, spec.severity, "unique", "", columns, spec.reason, text)
                 continue
             try:
@@ -362,7 +364,11 @@ def rule_text(spec: RuleSpec) -> str:
 
 
 def _literal(value: object) -> str:
-    return str(value) if isinstance(value, int | float) else "'" + str(value).replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return (
+        str(value)
+        if isinstance(value, int | float)
+        else "'" + str(value).replace("\\", "\\\\").replace("'", "\\'") + "'"
+    )
 
 
 def _text(value: object) -> str:
@@ -372,8 +378,18 @@ def _text(value: object) -> str:
 def _system_columns() -> tuple[Column, ...]:
     moment = ColumnType.parse("TIMESTAMPTZ")
     return (
-        Column(CAPTURED_AT, moment, False, FromRaw("captured_at"), "", description="When the source was captured (UTC)."),
-        Column(TRANSFORMED_AT, moment, False, FromExpression("current_timestamp()", ()), "", description="When this row was made (UTC).", is_stamp=True),
+        Column(
+            CAPTURED_AT, moment, False, FromRaw("captured_at"), "", description="When the source was captured (UTC)."
+        ),
+        Column(
+            TRANSFORMED_AT,
+            moment,
+            False,
+            FromExpression("current_timestamp()", ()),
+            "",
+            description="When this row was made (UTC).",
+            is_stamp=True,
+        ),
     )
 
 
@@ -478,14 +494,18 @@ def _document_tree(
     return root
 
 
-def _leaf(root: Node, levels: tuple[Level, ...], path: tuple[str | int, ...], subject: str, problems: list[str]) -> None:
+def _leaf(
+    root: Node, levels: tuple[Level, ...], path: tuple[str | int, ...], subject: str, problems: list[str]
+) -> None:
     node = _place(root, levels, path, subject, problems)
     if node is None:
         return
     node.is_value = True
     if node.kind != "leaf":
         where = source_path(levels, FromJson(0, path)) or "$"
-        problems.append(f"{subject}: '{where}' is read as a value here, and other fields look inside it; map one or the other")
+        problems.append(
+            f"{subject}: '{where}' is read as a value here, and other fields look inside it; map one or the other"
+        )
 
 
 def _place(
@@ -530,7 +550,9 @@ def _shared_branch(node: Node, branches: tuple[str, ...], subject: str, problems
     for name in branches:
         node.fields.setdefault(name, shared)
     if any(node.fields[name] is not shared for name in branches):
-        problems.append(f"{subject}: the branches {', '.join(branches)} overlap other branches; name the same ones everywhere")
+        problems.append(
+            f"{subject}: the branches {', '.join(branches)} overlap other branches; name the same ones everywhere"
+        )
         return None
     return shared
 
@@ -539,7 +561,9 @@ def _become(node: Node, kind: str, subject: str, looked_for: object, problems: l
     if node.kind == "leaf" and not node.is_value:
         node.kind = kind  # type: ignore[assignment]  # one of the four kinds
     if node.kind != kind:
-        problems.append(f"{subject}: '{looked_for}' is looked for in {_a(kind)} where the mapping elsewhere has {_a(node.kind)}")
+        problems.append(
+            f"{subject}: '{looked_for}' is looked for in {_a(kind)} where the mapping elsewhere has {_a(node.kind)}"
+        )
         return False
     return True
 

@@ -10,7 +10,9 @@ _TOKEN = re.compile(
     r"""\.(?P<name>[A-Za-z_][A-Za-z0-9_-]*)|(?P<map>\.\*)|(?P<all>\[\*\])|\[(?P<index>\d+)\]"""
     r"""|\[(?P<names>\s*(?:'[^']+'|"[^"]+")(?:\s*,\s*(?:'[^']+'|"[^"]+"))*\s*)\]"""
 )
-_ANCHOR = re.compile(r"(?P<item>\$)|(?P<parents>parent(?:\.parent)*)(?![A-Za-z0-9_])|(?P<word>root|previous)(?![A-Za-z0-9_])")
+_ANCHOR = re.compile(
+    r"(?P<item>\$)|(?P<parents>parent(?:\.parent)*)(?![A-Za-z0-9_])|(?P<word>root|previous)(?![A-Za-z0-9_])"
+)
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,9 @@ def parse_path(text: str) -> Path:
     while position < len(text):
         match = _TOKEN.match(text, position)
         if match is None:
-            raise ValueError(f"'{text}' is not a path: unexpected '{text[position : position + 10]}' at position {position + 1}")
+            raise ValueError(
+                f"'{text}' is not a path: unexpected '{text[position : position + 10]}' at position {position + 1}"
+            )
         steps.extend(_step(match))
         position = match.end()
     if anchor["item"]:

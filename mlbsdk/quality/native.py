@@ -69,7 +69,9 @@ def judge_frames(frames: Mapping[str, DataFrame], tables: Iterable[Table]) -> di
         counts.append(frame.select(F.lit(name).alias("table"), F.explode(checks).alias("check"), F.lit(1).alias("n")))
         for check, columns in unique_checks(by_name[name]):
             repeated = frame.groupBy(*columns).agg(F.count(F.lit(1)).alias("n")).where("n > 1")
-            counts.append(repeated.select(F.lit(name).alias("table"), F.lit(check).alias("check"), F.col("n").cast("int")))
+            counts.append(
+                repeated.select(F.lit(name).alias("table"), F.lit(check).alias("check"), F.col("n").cast("int"))
+            )
     everything = reduce(lambda one, other: one.unionByName(other), counts)
     found = everything.groupBy("table", "check").agg(F.sum("n").alias("n")).collect()
     totals: dict[str, dict[str, int]] = {name: {} for name in frames}
@@ -100,7 +102,9 @@ def with_repeats_marked(frame: DataFrame, table: Table, checks: Iterable[str]) -
         lineage = F.col(LINEAGE)
         marked = lineage.withField("quality_checks_failed", F.array_append(f"{LINEAGE}.quality_checks_failed", check))
         marked = marked.withField("data_quality_passed", F.lit(False)) if is_error else marked
-        frame = frame.withColumn("_repeats", repeats).withColumn(LINEAGE, F.when(F.col("_repeats"), marked).otherwise(lineage))
+        frame = frame.withColumn("_repeats", repeats).withColumn(
+            LINEAGE, F.when(F.col("_repeats"), marked).otherwise(lineage)
+        )
         frame = frame.drop("_repeats")
     return frame
 

@@ -61,7 +61,10 @@ def quarantine_table() -> Table:
 
 def refused_rows(frames: Mapping[str, DataFrame], tables: Mapping[str, Table], stamp: RunStamp) -> DataFrame | None:
     """Return the rows that failed a check of severity error, as rows of the quarantine table."""
-    found = [_refused(frame.where(f"NOT {LINEAGE}.data_quality_passed"), tables[name], stamp) for name, frame in frames.items()]
+    found = [
+        _refused(frame.where(f"NOT {LINEAGE}.data_quality_passed"), tables[name], stamp)
+        for name, frame in frames.items()
+    ]
     return reduce(lambda one, other: one.unionByName(other), found) if found else None
 
 
@@ -71,7 +74,16 @@ def refused_captures(spark: SparkSession, rejected: Iterable[tuple[str, str]], s
 
     bad = spark.createDataFrame(list(rejected), "row_id string, problem string")
     bad = bad.withColumn("captured_at", F.lit(None).cast("timestamp"))
-    return _rows(bad, stamp, stamp.raw_table, F.lit("document"), F.col("problem"), F.lit(None).cast("string"), "row_id", "captured_at")
+    return _rows(
+        bad,
+        stamp,
+        stamp.raw_table,
+        F.lit("document"),
+        F.col("problem"),
+        F.lit(None).cast("string"),
+        "row_id",
+        "captured_at",
+    )
 
 
 def _refused(frame: DataFrame, table: Table, stamp: RunStamp) -> DataFrame:
@@ -84,11 +96,20 @@ def _refused(frame: DataFrame, table: Table, stamp: RunStamp) -> DataFrame:
     reason = F.array_join(F.transform(failed, lambda check: F.coalesce(known[check], check)), "; ")
     values = F.struct(*(F.col(f"`{column.name}`") for column in table.columns if column.name != "transform_timestamp"))
     row = F.to_json(values, {"ignoreNullFields": "false"})
-    return _rows(frame, stamp, table.name, F.array_join(failed, ","), reason, row, f"{LINEAGE}.source_row_id", CAPTURED_AT)
+    return _rows(
+        frame, stamp, table.name, F.array_join(failed, ","), reason, row, f"{LINEAGE}.source_row_id", CAPTURED_AT
+    )
 
 
 def _rows(
-    frame: DataFrame, stamp: RunStamp, table: str, checks: object, reason: object, row: object, row_id: str, captured_at: str
+    frame: DataFrame,
+    stamp: RunStamp,
+    table: str,
+    checks: object,
+    reason: object,
+    row: object,
+    row_id: str,
+    captured_at: str,
 ) -> DataFrame:
     from pyspark.sql import functions as F
 
@@ -115,7 +136,9 @@ def _rows(
         F.split("checks", ",").alias("quality_checks_failed"),
     )
     # Two refused rows that are equal in everything are one refusal.
-    return named.select(identity.alias("quarantine_id"), *_COLUMNS_AFTER_ID, lineage.alias(LINEAGE)).dropDuplicates(["quarantine_id"])
+    return named.select(identity.alias("quarantine_id"), *_COLUMNS_AFTER_ID, lineage.alias(LINEAGE)).dropDuplicates(
+        ["quarantine_id"]
+    )
 
 
 _COLUMNS_AFTER_ID = [name for name in _COLUMNS if name != "quarantine_id"]

@@ -10,14 +10,36 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from mlbsdk.mapping.plan import LINEAGE, TRANSFORMED_AT, Column, FromDocument, FromExpression, FromItem, FromJson, FromRaw, Level, Table
+from mlbsdk.mapping.plan import (
+    LINEAGE,
+    TRANSFORMED_AT,
+    Column,
+    FromDocument,
+    FromExpression,
+    FromItem,
+    FromJson,
+    FromRaw,
+    Level,
+    Table,
+)
 from mlbsdk.runtime.sql import Over, array, literal, name, reach, select
 from mlbsdk.runtime.values import expression, layers, misfit, raw_value, typed, usable
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-_RAW = ("row_id", "captured_at", "endpoint", "method", "params", "url", "status_code", "run_id", "transformed_at", "document_columns")
+_RAW = (
+    "row_id",
+    "captured_at",
+    "endpoint",
+    "method",
+    "params",
+    "url",
+    "status_code",
+    "run_id",
+    "transformed_at",
+    "document_columns",
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +71,9 @@ def cut(parsed: DataFrame, table: Table, stamp: RunStamp) -> DataFrame:
 def query(table: Table, parsed: str, stamp: RunStamp) -> str:
     """Return the query that cuts a table from the parsed documents of that name."""
     opened = _typed_values(table, _opened_levels(table, parsed))
-    for layer in layers([c for c in table.columns if isinstance(c.origin, FromExpression) and c.name != TRANSFORMED_AT]):
+    for layer in layers(
+        [c for c in table.columns if isinstance(c.origin, FromExpression) and c.name != TRANSFORMED_AT]
+    ):
         opened = select(["*", *(f"{expression(column)} AS {name(column.name)}" for column in layer)], opened)
     if table.filter is not None and table.filter.columns:
         opened = select(["*"], opened, _filter_sql(table))
@@ -202,7 +226,11 @@ def _failed(table: Table) -> str:
     conditions: list[tuple[str, str]] = []
     for number, column in enumerate(table.columns):
         value, text = name(column.name), name(f"__t_{number}")
-        asked = {"type": misfit(text, value, column.type), "length": f"length({value}) > {column.type.length}", "not_null": f"{value} IS NULL"}
+        asked = {
+            "type": misfit(text, value, column.type),
+            "length": f"length({value}) > {column.type.length}",
+            "not_null": f"{value} IS NULL",
+        }
         conditions += [(f"{kind}:{column.name}", asked[kind]) for kind in _built_in(column)]
     conditions += [(rule.name, f"NOT ({rule.sql})") for rule in table.rules if rule.kind == "sql"]
     if not conditions:

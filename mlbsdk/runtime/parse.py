@@ -79,7 +79,7 @@ def query(plan: Plan, raw: str, stamp: RunStamp) -> str:
 
 def envelope_ddl(document: Node) -> str:
     """Return the schema that reads a bare response and a pymlb-statsapi envelope alike, mapped paths only."""
-    fields = {field: "string" for field in (*_ENVELOPE, _CORRUPT)}
+    fields = dict.fromkeys((*_ENVELOPE, _CORRUPT), "string")
     fields[_RESPONSE] = spark_type(document)
     fields |= {field: spark_type(child) for field, child in document.fields.items()}
     return ", ".join(f"{name(field)} {kind}" for field, kind in fields.items())
@@ -106,7 +106,9 @@ def _merged_params() -> str:
     def entries(field: str) -> str:
         return f"coalesce(from_json(__p.{field}, 'map<string,string>'), cast(map() AS map<string,string>))"
 
-    query_only = f"map_filter({entries('query_params')}, (k, v) -> NOT array_contains(map_keys({entries('path_params')}), k))"
+    query_only = (
+        f"map_filter({entries('query_params')}, (k, v) -> NOT array_contains(map_keys({entries('path_params')}), k))"
+    )
     given = "__p.path_params IS NOT NULL OR __p.query_params IS NOT NULL"
     return f"CASE WHEN {given} THEN to_json(map_concat({entries('path_params')}, {query_only})) END"
 
@@ -129,7 +131,11 @@ _OPENED = [
 
 def _typed(column: Column) -> str:
     origin = column.origin
-    found = raw_value(origin, "__") if isinstance(origin, FromRaw) else reach("document", origin.path if isinstance(origin, FromJson) else ())
+    found = (
+        raw_value(origin, "__")
+        if isinstance(origin, FromRaw)
+        else reach("document", origin.path if isinstance(origin, FromJson) else ())
+    )
     return typed(usable(found, column), column.type)
 
 

@@ -11,7 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlbsdk.errors import ConfigurationError, MlbsdkError
+from mlbsdk.errors import ConfigurationError
 from mlbsdk.hookspecs import RunListener, SparkRequirements, TransformDecl
 from mlbsdk.mapping.compile import compile_mapping
 from mlbsdk.mapping.load import LoadedMapping, load_file
@@ -92,7 +92,9 @@ def run(
         report.datasets = {table.name: writer.address_of(table.name) for table in plan.tables}
         if request.source is None:
             report.source = f"the sample capture of {transform.name}"
-            report.notes.append(f"no --source was given: this is the sample capture that the plugin ships ({Path(source_address).name})")
+            report.notes.append(
+                f"no --source was given: this is the sample capture that the plugin ships ({Path(source_address).name})"
+            )
         watchers = _Watchers.made(listeners, plugins, report)
         begun = time.monotonic()
         try:
@@ -100,7 +102,15 @@ def run(
                 needs = [source_decl.spark, *_writer_needs(writer_decl.spark, writer_scheme, source, request.spark)]
                 spark = spark or session(needs, request.spark, request.log_file)
             kind = transformation_for(transform.name, transform.make)
-            transformation = kind(spark, loaded, TransformMode.BATCH, source=source, writer=writer, on_error=request.on_error, report=report)
+            transformation = kind(
+                spark,
+                loaded,
+                TransformMode.BATCH,
+                source=source,
+                writer=writer,
+                on_error=request.on_error,
+                report=report,
+            )
             try:
                 with _phase(report, watchers, "read"):
                     raw = transformation.read_source()
@@ -150,7 +160,10 @@ def _declared(request: RunRequest, plugins: Plugins) -> TransformDecl:
 def _refuse_unsupported(writer: str, supports: frozenset[str], tables: tuple[object, ...]) -> None:
     deleting = [table for table in tables if getattr(table, "on_missing", "") == "delete"]
     if deleting and "delete" not in supports:
-        raise ConfigurationError(f"the writer '{writer}' can't keep 'on_missing: delete', which this mapping asks for", fix="Choose another --target.")
+        raise ConfigurationError(
+            f"the writer '{writer}' can't keep 'on_missing: delete', which this mapping asks for",
+            fix="Choose another --target.",
+        )
 
 
 def _location(target: str) -> str | None:
@@ -166,7 +179,9 @@ def _writer_needs(
     from mlbsdk.runtime.transformation import SMALL_BATCH_BYTES
 
     size = getattr(source, "size", lambda: None)()
-    is_here = settings.get("spark.master", "local").startswith("local") and "cluster" not in settings.get("spark.master", "")
+    is_here = settings.get("spark.master", "local").startswith("local") and "cluster" not in settings.get(
+        "spark.master", ""
+    )
     allowed = settings.get("spark.mlbsdk.arrow", "true") != "false"
     small = scheme == "delta" and is_here and allowed and size is not None and size <= SMALL_BATCH_BYTES
     return [] if small else [needs]
@@ -179,7 +194,9 @@ def _source_address(request: RunRequest, transform: TransformDecl) -> Iterator[s
         yield request.source
         return
     if transform.sample is None:
-        raise ConfigurationError(f"{transform.name} ships no sample capture", fix="Say what to read: --source FILE, FOLDER or GLOB.")
+        raise ConfigurationError(
+            f"{transform.name} ships no sample capture", fix="Say what to read: --source FILE, FOLDER or GLOB."
+        )
     package, path = transform.sample
     with resources.as_file(resources.files(package).joinpath(path)) as file:
         yield str(file)
@@ -210,7 +227,9 @@ class _Watchers:
             try:
                 made.append(declared.make({}))
             except Exception as problem:  # as in tell
-                report.notes.append(f"listener '{declared.name}' could not be made: {type(problem).__name__}: {problem}")
+                report.notes.append(
+                    f"listener '{declared.name}' could not be made: {type(problem).__name__}: {problem}"
+                )
         return cls(tuple(made), report)
 
     def tell(self, event: str, *details: object) -> None:
@@ -219,4 +238,6 @@ class _Watchers:
             try:
                 act(self.report, *details)
             except Exception as problem:  # a watcher's own fault, whatever it is, must not harm the data
-                self.report.notes.append(f"{type(listener).__name__}.{event} failed: {type(problem).__name__}: {problem}")
+                self.report.notes.append(
+                    f"{type(listener).__name__}.{event} failed: {type(problem).__name__}: {problem}"
+                )

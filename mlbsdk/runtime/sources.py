@@ -63,23 +63,29 @@ class FileSource:
             SourceError: there is no such path, or no capture in it.
         """
         if not is_local(self.address):
-            raise SourceError(f"'{self.address}' is not on this machine", fix="Install mlbsdk-plugin-s3 to read from s3a://.")
+            raise SourceError(
+                f"'{self.address}' is not on this machine", fix="Install mlbsdk-plugin-s3 to read from s3a://."
+            )
         # A path that exists is never a pattern: folder names may hold [ and ].
         pattern = str(Path(self.address.removeprefix("file://").removeprefix("file:")).expanduser())
         found = [pattern] if Path(pattern).exists() else sorted(glob.glob(pattern, recursive=True))
         if not found:
-            raise SourceError(f"source '{self.address}' does not exist", fix="Give a file, a folder or a glob of captures.")
+            raise SourceError(
+                f"source '{self.address}' does not exist", fix="Give a file, a folder or a glob of captures."
+            )
         named = [str(Path(path).resolve()) for path in found if Path(path).is_file()]
         inside = [file for path in found if Path(path).is_dir() for file in _captures_below(Path(path))]
         files = sorted({*named, *inside})
         other = [file for file in files if not file.lower().endswith((*WHOLE_DOCUMENTS, *JSON_LINES))]
         if other:
             raise SourceError(
-                f"not a capture by its name: {shortened(other)}", fix="Captures end in .json, .jsonl or .ndjson, with or without .gz."
+                f"not a capture by its name: {shortened(other)}",
+                fix="Captures end in .json, .jsonl or .ndjson, with or without .gz.",
             )
         if not files:
             raise SourceError(
-                f"no captures in '{self.address}'", fix="Captures are files that end in .json, .jsonl or .ndjson, with or without .gz."
+                f"no captures in '{self.address}'",
+                fix="Captures are files that end in .json, .jsonl or .ndjson, with or without .gz.",
             )
         return files
 
@@ -106,7 +112,9 @@ class TableSource:
 
         path = str(local_path(self.address)) if is_local(self.address) else self.address
         if is_local(self.address) and not Path(path).exists():
-            raise SourceError(f"source '{self.format}:{self.address}' does not exist", fix="Give the folder of a raw table.")
+            raise SourceError(
+                f"source '{self.format}:{self.address}' does not exist", fix="Give the folder of a raw table."
+            )
         try:
             table = spark.read.format(self.format).load(path)
         except PySparkException as problem:
@@ -131,13 +139,17 @@ def raw_rows(table: DataFrame, name: str) -> DataFrame:
             fix="A raw table has data, captured_at, endpoint, method, params, url and status_code.",
         )
     types = {field.name.lower(): field.dataType.typeName() for field in table.schema.fields}
-    wrong = [f"captured_at is {types['captured_at']}"] if types.get("captured_at") in ("integer", "long", "double") else []
+    wrong = (
+        [f"captured_at is {types['captured_at']}"] if types.get("captured_at") in ("integer", "long", "double") else []
+    )
     wrong += ["data is " + types["data"]] if types["data"] not in ("string", "binary") else []
     if wrong:
         raise RawSchemaError(f"'{name}': {' and '.join(wrong)}", fix="captured_at must be a timestamp, data JSON text.")
     identity = next((columns[key] for key in ("row_id", "id") if key in columns), None)
     found: dict[str, Column] = {
-        key: F.col(f"`{columns[key]}`").cast(kind) for key, kind in RAW_SCHEMA.items() if key in columns and key != "params"
+        key: F.col(f"`{columns[key]}`").cast(kind)
+        for key, kind in RAW_SCHEMA.items()
+        if key in columns and key != "params"
     }
     if "params" in columns:
         text = types["params"] == "string"
@@ -171,7 +183,10 @@ def _json_lines(spark: SparkSession, files: list[str]) -> DataFrame:
 def _file_columns() -> list[Column]:
     from pyspark.sql import functions as F
 
-    return [F.col("_metadata.file_path").alias("origin"), F.col("_metadata.file_modification_time").alias("modified_at")]
+    return [
+        F.col("_metadata.file_path").alias("origin"),
+        F.col("_metadata.file_modification_time").alias("modified_at"),
+    ]
 
 
 def _file_rows(frame: DataFrame, suffix: Column) -> DataFrame:

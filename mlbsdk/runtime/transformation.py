@@ -7,7 +7,7 @@ import gzip
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -150,7 +150,8 @@ class BaseTransformation:
         differences = schema_differences(frame, self.plan.table(table) if table else None, wanted)
         if differences:
             raise TargetSchemaError(
-                f"{table or 'the raw rows'}: {'; '.join(differences)}", fix="Return exactly the columns that the mapping lists."
+                f"{table or 'the raw rows'}: {'; '.join(differences)}",
+                fix="Return exactly the columns that the mapping lists.",
             )
         return True
 
@@ -249,7 +250,13 @@ class BaseTransformation:
     def _as_parsed(self, row: Any) -> ParsedDocument:
         key = tuple(row["document_columns"][name] for name in self.plan.key) if row["problem"] is None else None
         return ParsedDocument(
-            row["document_id"], row["row_id"], row["origin"], key, row["captured_at"], row["captured_from"], row["problem"]
+            row["document_id"],
+            row["row_id"],
+            row["origin"],
+            key,
+            row["captured_at"],
+            row["captured_from"],
+            row["problem"],
         )
 
     def _unreadable(self, found: Iterable[ParsedDocument]) -> list[Rejected]:
@@ -265,7 +272,9 @@ class BaseTransformation:
         others = self.intake.all - wanted
         if not others:
             return parsed
-        is_wanted = F.col("document_id").isin(*wanted) if len(wanted) < len(others) else ~F.col("document_id").isin(*others)
+        is_wanted = (
+            F.col("document_id").isin(*wanted) if len(wanted) < len(others) else ~F.col("document_id").isin(*others)
+        )
         return parsed.where(is_wanted)
 
     def _report_intake(self) -> None:
@@ -301,7 +310,9 @@ class BaseTransformation:
         if small:
             from mlbsdk.runtime.arrow import table_rows
 
-            arrow = dict(in_threads(lambda item: (item[0], table_rows(item[1], by_name[item[0]])), list(tables.items())))
+            arrow = dict(
+                in_threads(lambda item: (item[0], table_rows(item[1], by_name[item[0]])), list(tables.items()))
+            )
             verdicts = {name: native.judge_arrow(by_name[name], rows) for name, rows in arrow.items()}
         else:
             verdicts = native.judge_frames(tables, by_name.values())
@@ -317,10 +328,13 @@ class BaseTransformation:
         rows |= self._without_bad(tables, bad, small)
         return {name: rows[name] for name in [*tables, *(set(rows) - set(tables))]}
 
-    def _without_bad(self, tables: Mapping[str, DataFrame], bad: Mapping[str, native.Verdict], small: bool) -> dict[str, TableRows]:
+    def _without_bad(
+        self, tables: Mapping[str, DataFrame], bad: Mapping[str, native.Verdict], small: bool
+    ) -> dict[str, TableRows]:
         """Split the tables that have refused rows into good rows and rows of the quarantine table."""
         marked = {
-            name: native.with_repeats_marked(tables[name], verdict.table, verdict.failed) for name, verdict in bad.items()
+            name: native.with_repeats_marked(tables[name], verdict.table, verdict.failed)
+            for name, verdict in bad.items()
         }
         rows = {}
         for name, frame in marked.items():
@@ -359,7 +373,9 @@ class BaseTransformation:
                     f"{name}: rows with the same primary key ({', '.join(verdict.table.primary_key)}): {shortened(keys)}",
                     fix="Nothing was published. Add what tells them apart to primary_key, or run with --on-error quarantine.",
                 )
-        found = [f"{name} {check} ({count} rows)" for name, verdict in bad.items() for check, count in verdict.errors.items()]
+        found = [
+            f"{name} {check} ({count} rows)" for name, verdict in bad.items() for check, count in verdict.errors.items()
+        ]
         raise QualityGateError(
             f"rows break {len(found)} rules of severity error: {shortened(found, 8)}.",
             fix="Nothing was published. Correct the mapping or the source, or run with --on-error quarantine.",
@@ -375,12 +391,18 @@ class BaseTransformation:
 _INTAKE_COLUMNS = ("document_id", "row_id", "origin", "captured_at", "captured_from", "problem", "document_columns")
 
 
-def transformation_for(name: str, base: Callable[[], type[BaseTransformation]] | None = None) -> type[BaseTransformation]:
+def transformation_for(
+    name: str, base: Callable[[], type[BaseTransformation]] | None = None
+) -> type[BaseTransformation]:
     """Return the class of a transform: its own, or one generated from its name."""
     if base is not None:
         return base()
     title = "".join(part.title() for part in name.replace(".", "_").split("_"))
-    return type(f"{title}Transformation", (BaseTransformation,), {"name": name, "__doc__": f"Generated from the mapping {name}."})
+    return type(
+        f"{title}Transformation",
+        (BaseTransformation,),
+        {"name": name, "__doc__": f"Generated from the mapping {name}."},
+    )
 
 
 def new_report(plan: Plan, source: str, target: str, mode: str, run_id: str | None = None) -> RunReport:

@@ -43,6 +43,4 @@ def _serialized(certificates: list[bytes]) -> bytes:
 
 def java_options(store: Path) -> str:
     """Return the Java options that use a trust store."""
-    return (
-        f"-Djavax.net.ssl.trustStore={store} -Djavax.net.ssl.trustStoreType=PKCS12 -Djavax.net.ssl.trustStorePassword={PASSWORD}"
-    )
+    return f"-Djavax.net.ssl.trustStore={store} -Djavax.net.ssl.trustStoreType=PKCS12 -Djavax.net.ssl.trustStorePassword={PASSWORD}"

@@ -62,7 +62,12 @@ def compare_frames(stored: DataFrame, incoming: DataFrame, table: Table) -> Tabl
     joined = left.join(right, keys, "full_outer")
     was, comes = F.col("_stored").isNotNull(), F.col("_incoming").isNotNull()
     same = F.col("_stored").eqNullSafe(F.col("_incoming"))
-    kinds = {"inserted": ~was & comes, "updated": was & comes & ~same, "unchanged": was & comes & same, "deleted": was & ~comes}
+    kinds = {
+        "inserted": ~was & comes,
+        "updated": was & comes & ~same,
+        "unchanged": was & comes & same,
+        "deleted": was & ~comes,
+    }
     found = joined.agg(*(F.count_if(condition).alias(name) for name, condition in kinds.items())).collect()[0]
     return TableWritten(**{name: int(found[name]) for name in kinds})
 

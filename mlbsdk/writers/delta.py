@@ -71,7 +71,8 @@ class DeltaWriter:
         except Exception as problem:  # whatever the store raises, the user needs to know which table it was
             reason = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
             raise WriteError(
-                f"table '{rows.table.name}' could not be written: {reason}", fix="Tables written before it stay; run again to complete the rest."
+                f"table '{rows.table.name}' could not be written: {reason}",
+                fix="Tables written before it stay; run again to complete the rest.",
             ) from problem
 
 
@@ -86,9 +87,17 @@ class _ArrowCommit:
 
         stored_table = _open(path, table, self.rows.schema)
         stale = rows_of(self.rows, table, decisions.stale).num_rows
-        current = self.rows if not decisions.stale else rows_of(self.rows, table, (*decisions.new, *decisions.replacing))
+        current = (
+            self.rows if not decisions.stale else rows_of(self.rows, table, (*decisions.new, *decisions.replacing))
+        )
         if stored_table is None:
-            write_deltalake(path, current, partition_by=list(table.partition_by) or None, description=table.description, configuration=_CHECKPOINT_EVERY)
+            write_deltalake(
+                path,
+                current,
+                partition_by=list(table.partition_by) or None,
+                description=table.description,
+                configuration=_CHECKPOINT_EVERY,
+            )
             return TableWritten(inserted=current.num_rows, unchanged=stale)
         documents = (*decisions.new, *decisions.replacing)
         if not documents:
@@ -109,7 +118,13 @@ class _ArrowCommit:
 
         stored = _open(path, table, self.rows.schema)
         if stored is None:
-            write_deltalake(path, self.rows, partition_by=list(table.partition_by) or None, description=table.description, configuration=_CHECKPOINT_EVERY)
+            write_deltalake(
+                path,
+                self.rows,
+                partition_by=list(table.partition_by) or None,
+                description=table.description,
+                configuration=_CHECKPOINT_EVERY,
+            )
             return TableWritten(inserted=self.rows.num_rows)
         if not self.rows.num_rows:
             return TableWritten()
@@ -163,7 +178,9 @@ class _SparkCommit:
         return SparkDeltaTable.forPath(self.spark, path) if SparkDeltaTable.isDeltaTable(self.spark, path) else None
 
     def _append(self, path: str, table: Table, rows: DataFrame) -> int:
-        writer = rows.write.format("delta").mode("append").option("mergeSchema", "true").partitionBy(*table.partition_by)
+        writer = (
+            rows.write.format("delta").mode("append").option("mergeSchema", "true").partitionBy(*table.partition_by)
+        )
         writer.option("delta.checkpointInterval", _CHECKPOINT_EVERY["delta.checkpointInterval"]).save(path)
         return self._figures(path)["numOutputRows"]
 
@@ -220,7 +237,11 @@ def _open(path: str, table: Table, wanted: pa.Schema) -> DeltaTable | None:
 def _alike(one: pa.DataType, other: pa.DataType) -> bool:
     import pyarrow.types as types
 
-    return one == other or types.is_nested(one) or (types.is_string(one) or types.is_large_string(one)) and types.is_string(other)
+    return (
+        one == other
+        or types.is_nested(one)
+        or ((types.is_string(one) or types.is_large_string(one)) and types.is_string(other))
+    )
 
 
 def _stored_rows(stored: DeltaTable, table: Table, documents: Any, schema: pa.Schema) -> pa.Table:

@@ -69,7 +69,10 @@ class FileWriter:
         self.format = format
         self.house = Lakehouse(address)
         if not self.house.is_local:
-            raise ConfigurationError(f"{format} tables at '{address}' need an object store", fix="Install mlbsdk-plugin-s3, or use a local path.")
+            raise ConfigurationError(
+                f"{format} tables at '{address}' need an object store",
+                fix="Install mlbsdk-plugin-s3, or use a local path.",
+            )
 
     def prepare(self) -> None:
         """Check that the target can be written, and finish what a crashed run left.
@@ -138,9 +141,13 @@ class FileWriter:
                 self._stage(plan.rows, rows if plan.rows is rows.frame else None, table, staging, publication)
         except WriteError:
             raise
-        except Exception as problem:  # whatever Spark or the file system raises, the user needs to know which table it was
+        except (
+            Exception
+        ) as problem:  # whatever Spark or the file system raises, the user needs to know which table it was
             reason = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
-            raise WriteError(f"table '{table.name}' could not be staged: {reason}", fix="Nothing was published; run again.") from problem
+            raise WriteError(
+                f"table '{table.name}' could not be staged: {reason}", fix="Nothing was published; run again."
+            ) from problem
         publication.deletions += plan.superseded
         return plan.change
 
@@ -157,7 +164,9 @@ class FileWriter:
             return _TablePlan(TableWritten(unchanged=stale), None)
         holding = self._files_of(stored, table, decisions.replacing, spark) if decisions.replacing and stored else []
         if not holding:
-            return _TablePlan(TableWritten(inserted=rows.count - stale, unchanged=stale), frame if rows.count - stale else None)
+            return _TablePlan(
+                TableWritten(inserted=rows.count - stale, unchanged=stale), frame if rows.count - stale else None
+            )
         before = self._read(holding, table, spark)
         theirs = documents_predicate(table, current, "`")
         change = compare_frames(before.where(theirs), frame, table)
@@ -189,7 +198,9 @@ class FileWriter:
         joined = before.alias("o").join(rows.frame.alias("n"), condition, "full_outer")
         takes = comes & (~was | (newer & content_differs))
         figures = joined.agg(
-            F.count_if(takes & ~was).alias("inserted"), F.count_if(takes & was).alias("updated"), F.count_if(comes & ~takes).alias("unchanged")
+            F.count_if(takes & ~was).alias("inserted"),
+            F.count_if(takes & was).alias("updated"),
+            F.count_if(comes & ~takes).alias("unchanged"),
         ).collect()[0]
         change = TableWritten(int(figures["inserted"]), int(figures["updated"]), int(figures["unchanged"]))
         if not (change.inserted or change.updated):
@@ -217,14 +228,23 @@ class FileWriter:
         file = [F.col("_metadata.file_path").alias(_FILE)] if located else []
         return frame.select(*(F.col(f"`{name}`") for name in _all_columns(table)), *file)
 
-    def _files_of(self, files: list[str], table: Table, documents: tuple[Document, ...], spark: SparkSession) -> list[str]:
+    def _files_of(
+        self, files: list[str], table: Table, documents: tuple[Document, ...], spark: SparkSession
+    ) -> list[str]:
         """Return the files that hold rows of some documents."""
         rows = self._read(files, table, spark, located=True).where(documents_predicate(table, documents, "`"))
         return sorted({_local(row[0]) for row in rows.select(_FILE).distinct().collect()})
 
-    def _stage(self, frame: DataFrame, rows: TableRows | None, table: Table, staging: Path, publication: Publication) -> None:
+    def _stage(
+        self, frame: DataFrame, rows: TableRows | None, table: Table, staging: Path, publication: Publication
+    ) -> None:
         folder = staging / table.name
-        if self.format == "parquet" and rows is not None and rows.arrow is not None and rows.arrow.num_rows == rows.count:
+        if (
+            self.format == "parquet"
+            and rows is not None
+            and rows.arrow is not None
+            and rows.arrow.num_rows == rows.count
+        ):
             _write_arrow(rows, folder)
         else:
             writer = frame.write.format(self.format).option("compression", "snappy")

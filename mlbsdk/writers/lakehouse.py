@@ -68,7 +68,8 @@ class Lakehouse:
             probe.unlink()
         except OSError as problem:
             raise TargetUnwritableError(
-                f"can't write to '{self.root}': {problem.strerror or problem}", fix="Choose another --target, or give this user the right to write there."
+                f"can't write to '{self.root}': {problem.strerror or problem}",
+                fix="Choose another --target, or give this user the right to write there.",
             ) from problem
 
     @contextlib.contextmanager
@@ -132,7 +133,9 @@ class Ledger:
 
         if not DeltaTable.is_deltatable(self.path):
             return {}
-        table = DeltaTable(self.path).to_pyarrow_table(columns=["document", "captured_at"], filters=[("transform", "=", self.transform)])
+        table = DeltaTable(self.path).to_pyarrow_table(
+            columns=["document", "captured_at"], filters=[("transform", "=", self.transform)]
+        )
         return dict(zip(table["document"].to_pylist(), table["captured_at"].to_pylist(), strict=True))
 
 
@@ -168,5 +171,7 @@ def documents_predicate(table: Table, documents: Iterable[Document], quote: str,
     keys = [document.key for document in documents]
     if len(names) == 1:
         return f"{names[0]} IN ({', '.join(sql_literal(key[0]) for key in keys)})"
-    one_by_one = (" AND ".join(f"{name} = {sql_literal(value)}" for name, value in zip(names, key, strict=True)) for key in keys)
+    one_by_one = (
+        " AND ".join(f"{name} = {sql_literal(value)}" for name, value in zip(names, key, strict=True)) for key in keys
+    )
     return "(" + " OR ".join(f"({one})" for one in one_by_one) + ")"

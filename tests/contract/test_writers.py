@@ -69,7 +69,11 @@ def figures(report: RunReport) -> dict[str, tuple[int, int, int, int]]:
 def test_a_series_of_captures_leaves_the_newest_and_true_figures(spark: SparkSession, way: str, tmp_path: Path) -> None:
     target = tmp_path / "out"
     first, second, none_left = Capture(1, 0), Capture(1, 1), Capture(1, 3)
-    assert figures(write(spark, way, target, [first])) == {"mini.games": (1, 0, 0, 0), "mini.plays": (2, 0, 0, 0), "mini.players": (2, 0, 0, 0)}
+    assert figures(write(spark, way, target, [first])) == {
+        "mini.games": (1, 0, 0, 0),
+        "mini.plays": (2, 0, 0, 0),
+        "mini.players": (2, 0, 0, 0),
+    }
     again = write(spark, way, target, [first])
     assert figures(again) == {"mini.games": (0, 0, 1, 0), "mini.plays": (0, 0, 2, 0), "mini.players": (0, 0, 2, 0)}
     newer = write(spark, way, target, [second])
@@ -84,7 +88,9 @@ def test_a_series_of_captures_leaves_the_newest_and_true_figures(spark: SparkSes
     assert stored(spark, way, target) == {n: ordered(r) for n, r in expected([first, second, none_left]).items()}
 
 
-def test_a_game_that_moves_to_another_day_leaves_its_old_partition(spark: SparkSession, way: str, tmp_path: Path) -> None:
+def test_a_game_that_moves_to_another_day_leaves_its_old_partition(
+    spark: SparkSession, way: str, tmp_path: Path
+) -> None:
     target = tmp_path / "out"
     captures = [Capture(1, 1), Capture(2, 1), Capture(2, 2)]
     write(spark, way, target, captures[:2])
@@ -157,4 +163,6 @@ def _arrow_batch(captures: Sequence[Capture], number: int) -> Batch:
 def _delta_rows(target: Path) -> dict[str, list[dict[str, Any]]]:
     from deltalake import DeltaTable
 
-    return {name: ordered(DeltaTable(target.joinpath(*name.split("."))).to_pyarrow_table().to_pylist()) for name in TABLES}
+    return {
+        name: ordered(DeltaTable(target.joinpath(*name.split("."))).to_pyarrow_table().to_pylist()) for name in TABLES
+    }

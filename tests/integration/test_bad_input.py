@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mlbsdk.errors import DocumentsRejectedError, MappingError, MlbsdkError, QualityGateError, SourceError, UnknownNameError
+from mlbsdk.errors import (
+    DocumentsRejectedError,
+    MappingError,
+    MlbsdkError,
+    QualityGateError,
+    SourceError,
+    UnknownNameError,
+)
 from mlbsdk.runtime.run import RunRequest, run
 from mlbsdk.runtime.transformation import OnError
 from tests.conftest import SAMPLES
@@ -28,12 +35,20 @@ def command(*arguments: str, cwd: Path, **variables: str) -> subprocess.Complete
     """Run the command line as a user does."""
     environment = os.environ | {"MLBSDK_HOME": str(cwd / "home")} | variables
     return subprocess.run(
-        [sys.executable, "-m", "mlbsdk.cli.main", *arguments], cwd=cwd, env=environment, capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, "-m", "mlbsdk.cli.main", *arguments],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
 
 
 def mini(source: Path, target: Path, on_error: OnError = OnError.FAIL) -> RunRequest:
-    return RunRequest(name="mini.game", mapping=MAPPING, source=str(source), target=f"delta:{target}", on_error=on_error)
+    return RunRequest(
+        name="mini.game", mapping=MAPPING, source=str(source), target=f"delta:{target}", on_error=on_error
+    )
 
 
 def wrong_mapping(folder: Path, old: str, new: str) -> Path:
@@ -58,7 +73,9 @@ def wrong_mapping(folder: Path, old: str, new: str) -> Path:
         (["run", "game.live_game_v1", "--config", "none.yaml"], 2, "does not exist"),
     ],
 )
-def test_each_wrong_call_is_one_sentence_without_java(tmp_path: Path, arguments: list[str], code: int, words: str) -> None:
+def test_each_wrong_call_is_one_sentence_without_java(
+    tmp_path: Path, arguments: list[str], code: int, words: str
+) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("", encoding="utf-8")
     done = command(*arguments, cwd=tmp_path)
@@ -71,14 +88,24 @@ def test_each_wrong_call_is_one_sentence_without_java(tmp_path: Path, arguments:
 
 def test_a_typo_in_a_mapping_names_line_and_neighbour(tmp_path: Path) -> None:
     mapping = wrong_mapping(tmp_path, "json_path: $.state", "json_pth: $.state")
-    done = command("run", "mini.game", "--mapping", str(mapping), "--source", str(SAMPLES / "live_game_747175.json.gz"), cwd=tmp_path)
+    done = command(
+        "run",
+        "mini.game",
+        "--mapping",
+        str(mapping),
+        "--source",
+        str(SAMPLES / "live_game_747175.json.gz"),
+        cwd=tmp_path,
+    )
     assert done.returncode == 2
     assert "wrong.yaml:20" in done.stderr
     assert "json_path" in done.stderr
 
 
 def test_a_rule_can_not_run_java(tmp_path: Path) -> None:
-    mapping = wrong_mapping(tmp_path, 'rule: "game_pk > 0"', "rule: \"java_method('java.lang.System', 'getenv', 'PATH') = 'x'\"")
+    mapping = wrong_mapping(
+        tmp_path, 'rule: "game_pk > 0"', "rule: \"java_method('java.lang.System', 'getenv', 'PATH') = 'x'\""
+    )
     with pytest.raises(MappingError, match="java_method"):
         run(RunRequest(name="mini.game", mapping=mapping, source=str(MAPPING)))
 
@@ -141,7 +168,12 @@ def write_game(folder: Path, **changes: object) -> Path:
 def test_rows_that_break_a_rule_close_the_gate_or_go_to_quarantine(spark: SparkSession, tmp_path: Path) -> None:
     from deltalake import DeltaTable
 
-    plays = [{"event": "ok", "speed": 90}, {"event": "fast", "speed": 190}, {"event": "text", "speed": "quick"}, {"event": "slow", "speed": 30}]
+    plays = [
+        {"event": "ok", "speed": 90},
+        {"event": "fast", "speed": 190},
+        {"event": "text", "speed": "quick"},
+        {"event": "slow", "speed": 30},
+    ]
     source = write_game(tmp_path / "in", plays=plays, state="far too long a state")
     with pytest.raises(QualityGateError, match="speed_plausible") as caught:
         run(mini(source, tmp_path / "out"), spark=spark)
@@ -156,14 +188,20 @@ def test_rows_that_break_a_rule_close_the_gate_or_go_to_quarantine(spark: SparkS
     }
     assert (report.tables["mini.plays"].rows, report.tables["mini.plays"].quarantined) == (2, 2)
     plays_stored = DeltaTable(tmp_path / "out" / "mini" / "plays").to_pyarrow_table().to_pylist()
-    assert {row["event"]: row["lineage_metadata"]["quality_checks_failed"] for row in plays_stored} == {"ok": [], "slow": ["speed_usual"]}
+    assert {row["event"]: row["lineage_metadata"]["quality_checks_failed"] for row in plays_stored} == {
+        "ok": [],
+        "slow": ["speed_usual"],
+    }
     refused = DeltaTable(tmp_path / "out" / "mlbsdk" / "quarantine").to_pyarrow_table().to_pylist()
     assert {(row["table_name"], row["checks"]) for row in refused} == {
         ("mini.games", "length:state"),
         ("mini.plays", "speed_plausible"),
         ("mini.plays", "type:speed"),
     }
-    assert json.loads(next(row for row in refused if row["table_name"] == "mini.games")["row_json"])["state"] == "far too long a state"
+    assert (
+        json.loads(next(row for row in refused if row["table_name"] == "mini.games")["row_json"])["state"]
+        == "far too long a state"
+    )
 
 
 @pytest.mark.spark

@@ -54,7 +54,12 @@ def _section(path: str, command: click.Command) -> str:
     arguments = [each for each in command.params if each.param_type_name == "argument"]
     options = [each for each in command.params if each.param_type_name == "option" and each.name not in _HIDDEN]
     is_group = bool(getattr(command, "commands", None))
-    usage = [path, "[OPTIONS]" if options else "", *(_argument(each) for each in arguments), "COMMAND ..." if is_group else ""]
+    usage = [
+        path,
+        "[OPTIONS]" if options else "",
+        *(_argument(each) for each in arguments),
+        "COMMAND ..." if is_group else "",
+    ]
     parts = [f"{depth} `{path}`", "", _text(command.help or ""), ""]
     if path == "mlbsdk":
         parts[0] = "## Options of every command"

@@ -44,7 +44,12 @@ def errors() -> str:
         by_family.setdefault(kind.code[6], []).append(kind)
     for family, title in _FAMILIES.items():
         rows = [
-            [f'<span id="{kind.code.lower()}"></span>`{kind.code}`', md.code(kind.__name__), _meaning(kind), _EXIT[kind.exit_code]]
+            [
+                f'<span id="{kind.code.lower()}"></span>`{kind.code}`',
+                md.code(kind.__name__),
+                _meaning(kind),
+                _EXIT[kind.exit_code],
+            ]
             for kind in sorted(by_family.get(family, []), key=lambda kind: kind.code)
         ]
         parts += [f"## {title}", "", md.table(["code", "class", "meaning", "exit code"], rows), ""]
@@ -106,7 +111,9 @@ def types() -> str:
         spark = column.spark.replace("(5,2)", "(p,s)")
         avro = _avro(column.avro).replace('"precision": 5, "scale": 2', '"precision": p, "scale": s')
         postgresql = column.postgresql.replace("(5,2)", "(p,s)").replace("(10)", "(n)")
-        rows.append([md.code(sample), md.code(spark), md.code(avro), _PARQUET[name], md.code(postgresql), _VALUES[name]])
+        rows.append(
+            [md.code(sample), md.code(spark), md.code(avro), _PARQUET[name], md.code(postgresql), _VALUES[name]]
+        )
     aliases = "`INTEGER` is INT, `DECIMAL` NUMERIC, `STRING` TEXT, `FLOAT` REAL and `BOOL` BOOLEAN."
     return "\n".join(
         [
@@ -176,7 +183,9 @@ def _record(node: ast.ClassDef) -> list[str]:
         has_doc = isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
         doc = str(following.value.value) if has_doc else ""  # type: ignore[union-attr]
         default = _default(statement.value)
-        rows.append([md.code(statement.target.id), md.code(ast.unparse(statement.annotation)), default, md.from_docstring(doc)])
+        rows.append(
+            [md.code(statement.target.id), md.code(ast.unparse(statement.annotation)), default, md.from_docstring(doc)]
+        )
     text = md.from_docstring(ast.get_docstring(node) or "")
     return [f"### `{node.name}`", "", text, "", md.table(["field", "type", "default", "meaning"], rows), ""]
 
@@ -185,7 +194,9 @@ def _default(value: ast.expr | None) -> str:
     if value is None:
         return "required"
     text = ast.unparse(value)
-    return {"field(default_factory=dict)": "`{}`", "field(default_factory=SparkRequirements)": "nothing"}.get(text, md.code(text))
+    return {"field(default_factory=dict)": "`{}`", "field(default_factory=SparkRequirements)": "nothing"}.get(
+        text, md.code(text)
+    )
 
 
 def _protocol(node: ast.ClassDef) -> list[str]:
@@ -193,7 +204,12 @@ def _protocol(node: ast.ClassDef) -> list[str]:
     for function in _functions(node):
         arguments = ast.unparse(function.args).removeprefix("self, ").removeprefix("self")
         returns = ast.unparse(function.returns) if function.returns else "None"
-        parts += ["```python", f"def {function.name}(self{', ' if arguments else ''}{arguments}) -> {returns}", "```", ""]
+        parts += [
+            "```python",
+            f"def {function.name}(self{', ' if arguments else ''}{arguments}) -> {returns}",
+            "```",
+            "",
+        ]
         parts += [md.from_docstring(ast.get_docstring(function) or ""), ""]
     return parts
 

@@ -128,7 +128,9 @@ def _centre(boxes: dict[str, Box], columns: dict[int, list[Box]]) -> None:
         height = column[-1].y + column[-1].height - column[0].y
         parents = [boxes[parent].middle for box in column for parent in box.parents]
         wanted = (sum(parents) / len(parents) if parents else tallest / 2) - height / 2
-        shift = max(0.0, min(wanted, tallest - height) - column[0].y) if height < tallest - _MARGIN or number == 0 else 0.0
+        shift = (
+            max(0.0, min(wanted, tallest - height) - column[0].y) if height < tallest - _MARGIN or number == 0 else 0.0
+        )
         for box in column:
             box.y += shift
 

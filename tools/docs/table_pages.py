@@ -9,7 +9,17 @@ import markdown as md
 
 from mlbsdk.mapping.compile import compile_mapping
 from mlbsdk.mapping.load import load_file
-from mlbsdk.mapping.plan import Column, FromDocument, FromExpression, FromItem, FromJson, FromRaw, Plan, Relationship, Table
+from mlbsdk.mapping.plan import (
+    Column,
+    FromDocument,
+    FromExpression,
+    FromItem,
+    FromJson,
+    FromRaw,
+    Plan,
+    Relationship,
+    Table,
+)
 
 
 def pages(mappings: Path) -> dict[str, str]:
@@ -25,7 +35,12 @@ def pages(mappings: Path) -> dict[str, str]:
 
 def _index(plans: list[Plan]) -> str:
     rows = [
-        [f"[`{plan.name}`]({plan.name}.md)", plan.description, str(len(plan.tables)), str(sum(len(t.columns) + 1 for t in plan.tables))]
+        [
+            f"[`{plan.name}`]({plan.name}.md)",
+            plan.description,
+            str(len(plan.tables)),
+            str(sum(len(t.columns) + 1 for t in plan.tables)),
+        ]
         for plan in plans
     ]
     return "\n".join(
@@ -57,7 +72,14 @@ def _lineage_section() -> list[str]:
         ["`quality_checks_run`", "list of text", "The mapping's row rules."],
         ["`quality_checks_failed`", "list of text", "The checks that failed; in a published row, warnings."],
     ]
-    return ["## `lineage_metadata` { #lineage_metadata }", "", "A struct:", "", md.table(["field", "type", "meaning"], rows), ""]
+    return [
+        "## `lineage_metadata` { #lineage_metadata }",
+        "",
+        "A struct:",
+        "",
+        md.table(["field", "type", "meaning"], rows),
+        "",
+    ]
 
 
 def _page(plan: Plan, owners: dict[str, str], file: str) -> str:
@@ -70,7 +92,9 @@ def _page(plan: Plan, owners: dict[str, str], file: str) -> str:
         ]
         for table in plan.tables
     ]
-    time = f"`$.{'.'.join(map(str, plan.captured_at[0].path))}` (`{plan.captured_at[1]}`, UTC)" if plan.captured_at else ""
+    time = (
+        f"`$.{'.'.join(map(str, plan.captured_at[0].path))}` (`{plan.captured_at[1]}`, UTC)" if plan.captured_at else ""
+    )
     parts = [
         md.note(file),
         "",
@@ -116,9 +140,17 @@ def _table(table: Table, plan: Plan, owners: dict[str, str]) -> list[str]:
     parts += [f"- {fact}" for fact in facts]
     parts += ["", md.table(["column", "type", "null", "description", "source"], columns), ""]
     if table.relationships:
-        parts += ["**Relationships**", "", md.table(["columns", "refer to", "kind"], [_reference(r, plan, owners) for r in table.relationships]), ""]
+        parts += [
+            "**Relationships**",
+            "",
+            md.table(["columns", "refer to", "kind"], [_reference(r, plan, owners) for r in table.relationships]),
+            "",
+        ]
     if table.rules:
-        rows = [[md.code(rule.name), md.code(rule.text or rule.sql), rule.severity, md.plain(rule.reason)] for rule in table.rules]
+        rows = [
+            [md.code(rule.name), md.code(rule.text or rule.sql), rule.severity, md.plain(rule.reason)]
+            for rule in table.rules
+        ]
         parts += ["**Rules**", "", md.table(["rule", "holds when", "severity", "reason"], rows), ""]
     if table.indexes:
         listed = "; ".join(f"({', '.join(map(md.code, index.columns))}) {index.type}" for index in table.indexes)
@@ -130,7 +162,9 @@ def _rows_from(table: Table) -> str:
     path = "$"
     for level in table.levels:
         path += "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in level.path)
-        path += {"array": "[*]", "map": ".*", "branches": "[" + ",".join(f"'{b}'" for b in level.branches) + "]"}[level.kind]
+        path += {"array": "[*]", "map": ".*", "branches": "[" + ",".join(f"'{b}'" for b in level.branches) + "]"}[
+            level.kind
+        ]
     return path if table.levels else "$ (the document: one row)"
 
 
@@ -156,7 +190,11 @@ def _source(table: Table, column: Column) -> str:
         what = "position in" if origin.what == "index" else "key in"
         return f"{what} {md.code(name)}"
     if isinstance(origin, FromRaw):
-        return f"request parameter {md.code(origin.parameter)}" if origin.parameter else f"raw row: {md.code(origin.column)}"
+        return (
+            f"request parameter {md.code(origin.parameter)}"
+            if origin.parameter
+            else f"raw row: {md.code(origin.column)}"
+        )
     if isinstance(origin, FromDocument) and not column.source_path:
         return "the document"
     previous = "previous item: " if isinstance(origin, FromJson) and origin.previous else ""
