@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 import pluggy
 
@@ -39,7 +39,7 @@ _hookimpl = pluggy.HookimplMarker("mlbsdk")
 
 def hookimpl(function: _F) -> _F:
     """Mark a function of a plugin module as the implementation of the hook of the same name."""
-    return cast(_F, _hookimpl(function))
+    return _hookimpl(function)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Small documents for the mapping ``tests/data/mini.yaml``, and what its tables must hold after any series of captures."""
+"""Small documents for the mapping ``tests/data/mini.yaml``, and what its tables must hold after any captures."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ def _jars(start: bool) -> Finding:
     from mlbsdk.plugins import Plugins
 
     plugins = Plugins.load()
-    needs = [declared.spark for declared in (*plugins.writers(), *plugins.sources())]
+    needs = [*(writer.spark for writer in plugins.writers()), *(source.spark for source in plugins.sources())]
     packages = sorted({package for need in needs for package in need.packages})
     if not start:
         return Finding("Jars", True, f"{len(packages)} on demand ({', '.join(packages)}); --start-spark resolves them")

@@ -23,7 +23,7 @@ def run(
     source: Annotated[
         str | None,
         typer.Option(
-            help="A file, folder or glob of captures, or delta:PATH, avro:PATH, parquet:PATH. Default: the plugin's sample."
+            help="A file, folder or glob of captures, or delta:, avro: or parquet:PATH. Default: the plugin's sample."
         ),
     ] = None,
     target: Annotated[
@@ -97,7 +97,8 @@ def show(report: RunReport) -> None:
     seconds = ", ".join(f"{phase} {spent:.1f}" for phase, spent in report.phases.items())
     refused = f", {documents.rejected} rejected" if documents.rejected else ""
     console.print(
-        f"{documents.newest} of {documents.read} captures used{refused}; {len(report.tables)} tables in {report.duration_s:.1f} s "
+        f"{documents.newest} of {documents.read} captures used{refused}; "
+        f"{len(report.tables)} tables in {report.duration_s:.1f} s "
         f"({seconds}). Written to {report.target}",
         highlight=False,
         markup=False,

@@ -1,4 +1,4 @@
-"""Sending events without harm: a local copy always, a short budget for the backend, a spool for what it did not take."""
+"""Sending events without harm: a local copy always, a short budget for the backend, a spool for the rest."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _without_retries(transport: Any) -> None:
 
 
 class Delivery:
-    """Takes the events of one run: each goes to ``lineage.jsonl``, then to the backend or, when that fails, to the spool."""
+    """Takes the events of one run: each goes to ``lineage.jsonl``, then to the backend, else to the spool."""
 
     def __init__(self, location: Path, transport: Transport | None) -> None:
         self.location = location
@@ -130,7 +130,7 @@ def _event(line: str) -> Any:
     from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
 
     data = json.loads(line)
-    event = RunEvent(
+    return RunEvent(
         eventType=RunState(data["eventType"]),
         eventTime=data["eventTime"],
         run=Run(runId=data["run"]["runId"], facets=data["run"].get("facets", {})),
@@ -139,7 +139,6 @@ def _event(line: str) -> Any:
         outputs=data.get("outputs", []),
         producer=data["producer"],
     )
-    return event
 
 
 def _lines(file: Path) -> list[str]:

@@ -1,7 +1,8 @@
 """OpenLineage events of a run: pure functions from a report to events; nothing is sent here.
 
-One job for the run (``game.live_game_v1``) and one for each table (``game.live_game_v1.live_game_plays``), its child. Every event repeats
-all inputs and outputs with their schemas, since Marquez drops edges that a later event does not name. Specification: OpenLineage 2-0-2.
+One job for the run (``game.live_game_v1``) and one for each table (``game.live_game_v1.live_game_plays``), its child.
+Every event repeats all inputs and outputs with their schemas, since Marquez drops edges that a later event does not
+name. Specification: OpenLineage 2-0-2.
 """
 
 from __future__ import annotations

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class OpenLineageListener:
     """Sends START, COMPLETE and FAIL; RUNNING after each batch of a stream.
 
-    Events always go to ``lineage.jsonl`` beside the target's housekeeping; also to the backend that ``OPENLINEAGE_URL``, other
-    OPENLINEAGE variables or ``openlineage.yml`` name.
+    Events always go to ``lineage.jsonl`` beside the target's housekeeping; also to the backend that
+    ``OPENLINEAGE_URL``, other OPENLINEAGE variables or ``openlineage.yml`` name.
     """
 
     def __init__(self, options: Mapping[str, object]) -> None:

@@ -1,7 +1,7 @@
 """SQL that a mapping holds: parsed, checked against an allow-list, and written again with quoted identifiers.
 
-A mapping may not run code or read the session: one scalar expression over known columns, no subquery, no statement, and only
-functions listed here. Spark's ``java_method`` and ``reflect`` would read the process's secrets.
+A mapping may not run code or read the session: one scalar expression over known columns, no subquery, no statement, and
+only functions listed here. Spark's ``java_method`` and ``reflect`` would read the process's secrets.
 """
 
 from __future__ import annotations
@@ -276,7 +276,8 @@ def _check_function(node: object, text: str) -> None:
     if not any(name.lower() in FUNCTIONS for name in names):
         name = names[-1].lower()
         raise ExpressionError(
-            f"'{text}': function '{name}' is not on the list of functions that a mapping may call.{did_you_mean(name, FUNCTIONS)}"
+            f"'{text}': function '{name}' is not on the list of functions that a mapping may call."
+            f"{did_you_mean(name, FUNCTIONS)}"
         )
 
 
@@ -284,7 +285,8 @@ def take_paths(text: str) -> tuple[str, tuple[tuple[str, str], ...]]:
     """Replace the item paths in a filter by names.
 
     Returns:
-        The SQL, and (name, path) for each path: ``$.isPitch = true`` gives ``path_0 = true`` and ``("path_0", "$.isPitch")``.
+        The SQL, and (name, path) for each path: ``$.isPitch = true`` gives ``path_0 = true`` and ``("path_0",
+        "$.isPitch")``.
     """
     names: dict[str, str] = {}
 

@@ -36,7 +36,7 @@ class Verdict:
 
 
 def unique_checks(table: Table) -> list[tuple[str, tuple[str, ...]]]:
-    """Return (check, columns) of everything that must be unique in a batch: the primary key and the rules that say so."""
+    """Return (check, columns) of all that must be unique in a batch: the primary key and the rules that say so."""
     rules = [(rule.name, rule.columns) for rule in table.rules if rule.kind == "unique"]
     return [(UNIQUE_KEY, table.primary_key), *rules]
 
@@ -82,8 +82,10 @@ def judge_frames(frames: Mapping[str, DataFrame], tables: Iterable[Table]) -> di
 
 def repeated_keys(table: Table, rows: pa.Table | DataFrame, limit: int = 5) -> list[tuple[Any, ...]]:
     """Return the first primary keys that stand more than once."""
+    import pyarrow as pa
+
     keys = list(table.primary_key)
-    if hasattr(rows, "groupBy"):
+    if not isinstance(rows, pa.Table):
         found = rows.groupBy(*keys).count().where("count > 1").limit(limit).collect()
         return [tuple(row[key] for key in keys) for row in found]
     counts = rows.group_by(keys).aggregate([([], "count_all")]).to_pylist() if rows.num_rows < 1_000_000 else []

@@ -69,7 +69,7 @@ def refused_rows(frames: Mapping[str, DataFrame], tables: Mapping[str, Table], s
 
 
 def refused_captures(spark: SparkSession, rejected: Iterable[tuple[str, str]], stamp: RunStamp) -> DataFrame:
-    """Return captures that are no document of the mapping, given as (raw row, reason), as rows of the quarantine table."""
+    """Return captures that are no document of the mapping, as (raw row, reason), as rows of the quarantine table."""
     from pyspark.sql import functions as F
 
     bad = spark.createDataFrame(list(rejected), "row_id string, problem string")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -53,10 +54,11 @@ def arrow_schema(table: Table) -> pa.Schema:
 
 def to_arrow(frame: DataFrame) -> pa.Table:
     """Run a DataFrame and return its rows as one Arrow table: one Spark job."""
-    if hasattr(frame, "toArrow"):
-        return frame.toArrow()
+    public: Callable[[], pa.Table] | None = getattr(frame, "toArrow", None)
+    if public is not None:
+        return public()
     # Spark 3.5 has this without its later public name.
-    batches = frame._collect_as_arrow()  # type: ignore[operator]
+    batches = frame._collect_as_arrow()
     return pa.Table.from_batches(batches) if batches else _no_rows(frame)
 
 

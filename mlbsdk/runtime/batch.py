@@ -25,8 +25,8 @@ class Document:
 class TableRows:
     """The rows of one table.
 
-    ``frame`` has the table's columns and ``lineage_metadata``. ``arrow`` holds the same rows where the batch is small and
-    Spark runs on this machine; None otherwise. Primary keys are unique.
+    ``frame`` has the table's columns and ``lineage_metadata``. ``arrow`` holds the same rows where the batch is small
+    and Spark runs on this machine; None otherwise. Primary keys are unique.
     """
 
     table: Table

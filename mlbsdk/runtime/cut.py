@@ -61,8 +61,8 @@ def cut(parsed: DataFrame, table: Table, stamp: RunStamp) -> DataFrame:
         stamp: the run.
 
     Returns:
-        The table's columns in order, then ``lineage_metadata``, a struct of source_table, source_row_id, transform_job, run_id,
-        transform_timestamp, data_quality_passed, quality_checks_run and quality_checks_failed.
+        The table's columns in order, then ``lineage_metadata``, a struct of source_table, source_row_id, transform_job,
+        run_id, transform_timestamp, data_quality_passed, quality_checks_run and quality_checks_failed.
     """
     with Over(parsed) as over:
         return over.run(query(table, over.name, stamp))

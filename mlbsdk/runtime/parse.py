@@ -36,10 +36,10 @@ def parse(raw: DataFrame, plan: Plan, stamp: RunStamp) -> DataFrame:
     """Parse raw rows.
 
     Returns:
-        One row a capture: ``document_id`` bigint (unique in the batch, rising in the order read), ``row_id``, ``captured_at``,
-        ``captured_from`` (raw, document or file), ``origin``, ``problem`` (why it is no document of this mapping; null when it
-        is), the raw columns ``endpoint, method, params, url, status_code``, ``run_id``, ``transformed_at``, ``document_columns``
-        (struct of the key and what child tables inherit) and ``document``.
+        One row a capture: ``document_id`` bigint (unique in the batch, rising in the order read), ``row_id``,
+        ``captured_at``, ``captured_from`` (raw, document or file), ``origin``, ``problem`` (why it is no document of
+        this mapping; null when it is), the raw columns ``endpoint, method, params, url, status_code``, ``run_id``,
+        ``transformed_at``, ``document_columns`` (struct of the key and what child tables inherit) and ``document``.
         Every leaf of ``document`` is text: types are applied, and failures seen, when tables are cut.
     """
     with Over(raw) as over:
@@ -50,7 +50,7 @@ def query(plan: Plan, raw: str, stamp: RunStamp) -> str:
     """Return the query that parses the raw rows of that name."""
     options = f"map('mode', 'PERMISSIVE', 'columnNameOfCorruptRecord', {literal(_CORRUPT)})"
     parsed = select(["*", f"from_json(data, {literal(envelope_ddl(plan.document))}, {options}) AS __p"], raw)
-    opened = select(_OPENED + [f"{_document(plan.document)} AS document"], parsed)
+    opened = select([*_OPENED, f"{_document(plan.document)} AS document"], parsed)
     columns = plan.document_columns
     texts = [column for column in columns if not isinstance(column.origin, FromExpression)]
     keyed = select(["*", *(f"{_typed(column)} AS {name(column.name)}" for column in texts)], opened)
@@ -66,7 +66,8 @@ def query(plan: Plan, raw: str, stamp: RunStamp) -> str:
             "monotonically_increasing_id() AS document_id",
             *passed_on,
             f"{captured_at} AS captured_at",
-            f"CASE WHEN __captured_at IS NOT NULL THEN 'raw' WHEN {time} IS NOT NULL THEN 'document' ELSE 'file' END AS captured_from",
+            f"CASE WHEN __captured_at IS NOT NULL THEN 'raw' WHEN {time} IS NOT NULL THEN 'document' ELSE 'file' END"
+            " AS captured_from",
             f"{_problem(plan, captured_at)} AS problem",
             f"{literal(stamp.run_id)} AS run_id",
             f"cast({moment} AS timestamp) AS transformed_at",
@@ -159,7 +160,8 @@ def _problem(plan: Plan, captured_at: str) -> str:
     return (
         "CASE WHEN __is_empty THEN 'it is empty' "
         f"WHEN __is_corrupt AND {no_key} THEN 'it is not JSON, or is cut off' "
-        f"WHEN {other} THEN concat('it is a response of ', __endpoint, '.', __method, {literal(f', not of {plan.name}')}) "
+        f"WHEN {other} THEN concat('it is a response of ', __endpoint, '.', __method, "
+        f"{literal(f', not of {plan.name}')}) "
         f"WHEN __is_corrupt THEN {literal(shape)} "
         f"WHEN {no_key} THEN {literal(missing)} "
         f"WHEN {captured_at} IS NULL THEN 'it has no capture time, and neither has its raw row' END"

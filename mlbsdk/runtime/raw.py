@@ -27,8 +27,8 @@ RAW_SCHEMA = {
 class RawBatch:
     """Raw rows and what is known about them without reading them.
 
-    ``frame`` has the columns of :data:`RAW_SCHEMA`: ``data`` is the JSON text of a response or of a pymlb-statsapi envelope;
-    ``captured_at`` is null where only the document knows; ``origin`` is the file (null for tables) and
+    ``frame`` has the columns of :data:`RAW_SCHEMA`: ``data`` is the JSON text of a response or of a pymlb-statsapi
+    envelope; ``captured_at`` is null where only the document knows; ``origin`` is the file (null for tables) and
     ``modified_at`` its modification time, the last resort for captured_at.
     """
 

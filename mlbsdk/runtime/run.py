@@ -29,7 +29,7 @@ DEFAULT_TARGET = "delta:warehouse"
 
 @dataclass(frozen=True, kw_only=True)
 class RunRequest:
-    """What to run. ``source`` None takes the plugin's sample capture; ``mapping`` replaces the plugin's mapping by a file."""
+    """What to run. ``source`` None takes the plugin's sample; ``mapping`` replaces the plugin's mapping by a file."""
 
     name: str
     source: str | None = None
@@ -48,8 +48,7 @@ def load_mapping(transform: TransformDecl) -> LoadedMapping:
     """
     package, path = transform.mapping
     with resources.as_file(resources.files(package).joinpath(path)) as file:
-        loaded = load_file(file)
-    return loaded
+        return load_file(file)
 
 
 def run(
@@ -136,7 +135,7 @@ def run(
 
 
 def save_report(report: RunReport) -> Path | None:
-    """Save the report as JSON beside the target's other housekeeping; return where, or None for targets without a folder."""
+    """Save the report as JSON beside the target's housekeeping; return where, or None for targets without a folder."""
     if report.location is None or not is_local(report.location):
         return None
     folder = Path(report.location) / "runs"

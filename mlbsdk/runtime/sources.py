@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import os
 from collections.abc import Iterable, Mapping
 from functools import reduce
 from pathlib import Path
@@ -68,7 +67,7 @@ class FileSource:
             )
         # A path that exists is never a pattern: folder names may hold [ and ].
         pattern = str(Path(self.address.removeprefix("file://").removeprefix("file:")).expanduser())
-        found = [pattern] if Path(pattern).exists() else sorted(glob.glob(pattern, recursive=True))
+        found = [pattern] if Path(pattern).exists() else sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
         if not found:
             raise SourceError(
                 f"source '{self.address}' does not exist", fix="Give a file, a folder or a glob of captures."
@@ -93,8 +92,8 @@ class FileSource:
 class TableSource:
     """A raw table in Delta, Avro or Parquet.
 
-    It needs a ``data`` column with the JSON text; ``captured_at``, ``endpoint``, ``method``, ``params``, ``url``, ``status_code``
-    and ``id`` or ``row_id`` are used where they are there.
+    It needs a ``data`` column with the JSON text; ``captured_at``, ``endpoint``, ``method``, ``params``, ``url``,
+    ``status_code`` and ``id`` or ``row_id`` are used where they are there.
     """
 
     def __init__(self, format: str, address: str, options: Mapping[str, object]) -> None:
@@ -120,7 +119,7 @@ class TableSource:
         except PySparkException as problem:
             reason = str(problem).splitlines()[0]
             raise SourceError(f"'{self.address}' can't be read as {self.format}: {reason}") from problem
-        size = sum(os.path.getsize(file) for file in glob.glob(f"{path}/**", recursive=True) if os.path.isfile(file))
+        size = sum(file.stat().st_size for file in Path(path).rglob("*") if file.is_file())
         return RawBatch(raw_rows(table, self.address), dataset_of(self.address), size=size * _GZIP_RATIO)
 
 
@@ -212,11 +211,11 @@ def _captures_below(folder: Path) -> list[str]:
 def _fixed_part(address: str) -> str:
     """Return the part of an address before its first pattern: a dataset's name has no date or key in it."""
     path = Path(address.removeprefix("file://").removeprefix("file:"))
-    parts = [part for part in path.parts]
+    parts = path.parts
     fixed = next((n for n, part in enumerate(parts) if any(char in part for char in "*?[")), len(parts))
     base = Path(*parts[:fixed]) if fixed else Path()
     return str(base.parent if base.is_file() else base)
 
 
 def _text_size(file: str) -> int:
-    return os.path.getsize(file) * (_GZIP_RATIO if file.endswith(".gz") else 1)
+    return Path(file).stat().st_size * (_GZIP_RATIO if file.endswith(".gz") else 1)

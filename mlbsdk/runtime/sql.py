@@ -1,6 +1,7 @@
 """Spark SQL text: names and values quoted, and a query run over a DataFrame.
 
-Queries are built as text, not as chains of column objects: one call to Spark a table instead of thousands, and one analysis.
+Queries are built as text, not as chains of column objects: one call to Spark a table instead of thousands, and one
+analysis.
 """
 
 from __future__ import annotations

@@ -156,12 +156,14 @@ class BaseTransformation:
         return True
 
     def transform(self, source: DataFrame) -> dict[str, DataFrame]:
-        """Cut all tables from raw rows; each capture is parsed once. Tables with ``on_missing: delete`` use the newest one of
+        """Cut all tables from raw rows; each capture is parsed once.
+
+        Tables with ``on_missing: delete`` use the newest one of
         each document, those with ``keep`` the newest row of each key.
 
         Returns:
-            By table name, a DataFrame with the mapping's columns and ``lineage_metadata``. Rows that failed a check are in it, and say so
-            in lineage_metadata; :meth:`write_targets` applies the policy.
+            By table name, a DataFrame with the mapping's columns and ``lineage_metadata``. Rows that failed a check are
+            in it, and say so in lineage_metadata; :meth:`write_targets` applies the policy.
 
         Raises:
             DocumentsRejectedError: a capture is no document of this mapping and the policy is ``fail``.
@@ -176,7 +178,7 @@ class BaseTransformation:
         return {table.name: frame for table, frame in zip(self.plan.tables, frames, strict=True)}
 
     def _cut(self, newest: DataFrame, distinct: DataFrame, table: Table) -> DataFrame:
-        """Cut one table. Rows that are kept come from every capture, so that batches of one or of many captures end alike."""
+        """Cut one table. Kept rows come from every capture, so that batches of one or of many end alike."""
         if table.on_missing == "delete" or len(self.intake.distinct) == 1:
             return cut(newest, table, self.stamp)
         return newest_rows(cut(distinct, table, self.stamp), table)
@@ -209,8 +211,9 @@ class BaseTransformation:
     def _held(self, parsed: DataFrame) -> DataFrame:
         """Hold parsed documents, so that each is parsed once for all tables.
 
-        Where executors can be lost they are persisted, and lost ones parsed again. On one machine a checkpoint holds them as they are:
-        reading persisted structs back costs 0.2 s a table, and every table's planning compares plans of a thousand fields.
+        Where executors can be lost they are persisted, and lost ones parsed again. On one machine a checkpoint holds
+        them as they are: reading persisted structs back costs 0.2 s a table, and every table's planning compares plans
+        of a thousand fields.
         """
         from pyspark import StorageLevel
 
@@ -219,7 +222,7 @@ class BaseTransformation:
     def _is_here(self) -> bool:
         """Whether Spark runs in this process's own machine and threads."""
         master = self.spark.sparkContext.master
-        return master == "local" or master.startswith("local[")
+        return master is not None and (master == "local" or master.startswith("local["))
 
     def release(self) -> None:
         """Give back what the last batch holds in Spark's memory."""
@@ -286,13 +289,14 @@ class BaseTransformation:
         )
         if intake.from_file_time:
             report.notes.append(
-                f"{intake.from_file_time} of {len(intake.documents)} documents carry no capture time: their file's modification time was taken"
+                f"{intake.from_file_time} of {len(intake.documents)} documents carry no capture time: "
+                "their file's modification time was taken"
             )
         for one in intake.rejected:
             report.errors.append(f"{one.name}: {one.reason}")
-        if intake.rejected and (self.on_error is OnError.FAIL or not intake.documents):
-            if self.mode is TransformMode.BATCH:
-                raise self._rejected_error()
+        nothing_to_publish = self.on_error is OnError.FAIL or not intake.documents
+        if intake.rejected and nothing_to_publish and self.mode is TransformMode.BATCH:
+            raise self._rejected_error()
 
     def _rejected_error(self) -> DocumentsRejectedError:
         rejected = self.intake.rejected
@@ -370,8 +374,10 @@ class BaseTransformation:
             if native.UNIQUE_KEY in verdict.failed:
                 keys = native.repeated_keys(verdict.table, rows[name])
                 raise AmbiguousKeyError(
-                    f"{name}: rows with the same primary key ({', '.join(verdict.table.primary_key)}): {shortened(keys)}",
-                    fix="Nothing was published. Add what tells them apart to primary_key, or run with --on-error quarantine.",
+                    f"{name}: rows with the same primary key ({', '.join(verdict.table.primary_key)}): "
+                    f"{shortened(keys)}",
+                    fix="Nothing was published. Add what tells them apart to primary_key, "
+                    "or run with --on-error quarantine.",
                 )
         found = [
             f"{name} {check} ({count} rows)" for name, verdict in bad.items() for check, count in verdict.errors.items()
@@ -445,8 +451,7 @@ def why_unreadable(file: str) -> str:
     """Say why a capture file gave no row; called only for such files."""
     path = Path(file)
     try:
-        opened = gzip.open(path) if path.suffix == ".gz" else path.open("rb")
-        with opened as stream:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
             has_content = any(chunk.strip() for chunk in iter(lambda: stream.read(1 << 20), b""))
     except (EOFError, zlib.error) as problem:
         return f"its gzip is cut off or damaged ({problem})"

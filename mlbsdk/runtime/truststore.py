@@ -43,4 +43,5 @@ def _serialized(certificates: list[bytes]) -> bytes:
 
 def java_options(store: Path) -> str:
     """Return the Java options that use a trust store."""
-    return f"-Djavax.net.ssl.trustStore={store} -Djavax.net.ssl.trustStoreType=PKCS12 -Djavax.net.ssl.trustStorePassword={PASSWORD}"
+    options = {"trustStore": store, "trustStoreType": "PKCS12", "trustStorePassword": PASSWORD}
+    return " ".join(f"-Djavax.net.ssl.{name}={value}" for name, value in options.items())

@@ -1,10 +1,12 @@
 """The Delta writer.
 
-Rows of a small batch, already here as Arrow, are committed by delta-rs; other batches by delta-spark. Both keep the same rules:
+Rows of a small batch, already here as Arrow, are committed by delta-rs; other batches by delta-spark. Both keep the
+same rules:
 
-* tables with ``on_missing: delete`` hold the newest capture of each document: its rows are replaced in one commit, and nothing is written for
-  a capture older than the one stored;
-* tables with ``on_missing: keep`` are merged by primary key, and a row is replaced only by one of an equal or newer capture.
+* tables with ``on_missing: delete`` hold the newest capture of each document: its rows are replaced in one commit, and
+  nothing is written for a capture older than the one stored;
+* tables with ``on_missing: keep`` are merged by primary key, and a row is replaced only by one of an equal or newer
+  capture.
 """
 
 from __future__ import annotations
@@ -237,11 +239,9 @@ def _open(path: str, table: Table, wanted: pa.Schema) -> DeltaTable | None:
 def _alike(one: pa.DataType, other: pa.DataType) -> bool:
     import pyarrow.types as types
 
-    return (
-        one == other
-        or types.is_nested(one)
-        or ((types.is_string(one) or types.is_large_string(one)) and types.is_string(other))
-    )
+    if types.is_nested(one) or one.equals(other):
+        return True
+    return bool(types.is_string(other) and (types.is_string(one) or types.is_large_string(one)))
 
 
 def _stored_rows(stored: DeltaTable, table: Table, documents: Any, schema: pa.Schema) -> pa.Table:

@@ -1,9 +1,10 @@
 """The Parquet and Avro writer: tables are folders of files, and a batch is published by moving files.
 
-New files are staged first. Then a publication, a small file that lists every move and every deletion of the batch, is written in one
-step; from that moment the batch is decided, and whoever opens the target next finishes what a crash interrupted. So after
-recovery a batch is there for all tables or for none. What plain files can't promise: a reader that lists a folder
-while files are being moved may see a document's old and new rows together, or neither; Delta and PostgreSQL don't have that gap.
+New files are staged first. Then a publication, a small file that lists every move and every deletion of the batch, is
+written in one step; from that moment the batch is decided, and whoever opens the target next finishes what a crash
+interrupted. So after recovery a batch is there for all tables or for none. What plain files can't promise: a reader
+that lists a folder while files are being moved may see a document's old and new rows together, or neither; Delta and
+PostgreSQL don't have that gap.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ class Publication:
 
 
 class FileWriter:
-    """Writes each table to a folder of Parquet or Avro files, ``TARGET/{schema}/{table}``, partitioned as the mapping says.
+    """Writes each table to a folder of Parquet or Avro files, ``TARGET/{schema}/{table}``, in the mapping's partitions.
 
     Rows of a document are replaced file by file: the files that hold any of them are written again without them.
     """

@@ -1,7 +1,8 @@
 """What all lakehouse targets share: their layout, a lock, and the ledger of captures.
 
-The ledger is a small Delta table, ``TARGET/_mlbsdk/documents``, with the newest captured_at of every document. It is written *before* the
-tables: after a crash an older capture is still refused, and the same capture, run again, completes what was begun.
+The ledger is a small Delta table, ``TARGET/_mlbsdk/documents``, with the newest captured_at of every document. It is
+written *before* the tables: after a crash an older capture is still refused, and the same capture, run again, completes
+what was begun.
 """
 
 from __future__ import annotations
@@ -96,7 +97,9 @@ class Ledger:
     def decide(self, documents: Iterable[Document]) -> Decisions:
         """Compare a batch's documents with what the target has seen."""
         stored = self._stored()
-        new, replacing, stale = [], [], []
+        new: list[Document] = []
+        replacing: list[Document] = []
+        stale: list[Document] = []
         for document in documents:
             seen = stored.get(document_name(document.key))
             (new if seen is None else replacing if document.captured_at >= seen else stale).append(document)
