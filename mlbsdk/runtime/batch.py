@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -58,3 +58,12 @@ class TableWritten:
     updated: int = 0
     unchanged: int = 0
     deleted: int = 0
+
+    @property
+    def is_change(self) -> bool:
+        """Whether anything in the store differs after it."""
+        return bool(self.inserted or self.updated or self.deleted)
+
+    def plus_unchanged(self, rows: int) -> TableWritten:
+        """Return the counts with more unchanged rows."""
+        return replace(self, unchanged=self.unchanged + rows)

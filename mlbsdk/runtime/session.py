@@ -107,6 +107,8 @@ def spark_settings(
     }
     if not settings.get("spark.master", wanted["spark.master"]).startswith(("spark:", "k8s:", "yarn")):
         wanted |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+        # Adaptive execution makes each exchange a job of its own; with a partition a core it has nothing to adapt.
+        wanted["spark.sql.adaptive.enabled"] = "false"
     java_options = [f"-Dlog4j2.configurationFile={_log4j_file(log_file).as_uri()}"] if log_file is not None else []
     joined: dict[str, list[str]] = {name: [] for name in _JOINED}
     for requirement in requirements:

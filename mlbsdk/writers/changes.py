@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlbsdk.mapping.plan import Table
+from mlbsdk.mapping.plan import CAPTURED_AT, Table
 from mlbsdk.runtime.batch import Document, TableWritten
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+_NUMBER = "_number"
+_TIMES = {"captured_at": CAPTURED_AT, "captured_at_new": f"{CAPTURED_AT}_new"}
 
 
 def rows_of(rows: pa.Table, table: Table, documents: Iterable[Document]) -> pa.Table:
@@ -27,28 +30,65 @@ def rows_of(rows: pa.Table, table: Table, documents: Iterable[Document]) -> pa.T
     return rows.join(pa.Table.from_arrays(columns, schema=schema), keys=list(table.document_key), join_type="left semi")
 
 
+def without_rows_of(rows: pa.Table, table: Table, documents: Iterable[Document]) -> pa.Table:
+    """Return the rows of all other documents."""
+    numbered = rows.append_column(_NUMBER, _positions(rows))
+    theirs = rows_of(numbered, table, documents)
+    return rows.filter(pc.invert(pc.is_in(numbered[_NUMBER], value_set=theirs[_NUMBER].combine_chunks())))
+
+
+def match(stored: pa.Table, incoming: pa.Table, table: Table) -> pa.Table:
+    """Match stored and incoming rows by primary key.
+
+    Returns:
+        One row a key that either has: ``stored`` and ``incoming`` bigint, the position of its row in each (null where
+        it has none), and ``same`` bool, whether both are there and equal in every column but transform_timestamp and
+        lineage_metadata; ``captured_at`` and ``captured_at_new``.
+    """
+    keys = list(table.primary_key)
+    columns = [column for column in table.compared_columns if column not in keys]
+    left = stored.select([*keys, *columns]).append_column("_stored", _positions(stored))
+    right = incoming.select([*keys, *columns]).append_column("_incoming", _positions(incoming))
+    joined = left.join(right, keys=keys, join_type="full outer", right_suffix="_new")
+    same = pc.and_(pc.is_valid(joined["_stored"]), pc.is_valid(joined["_incoming"]))
+    for column in columns:
+        same = pc.and_(same, _same(joined[column], joined[f"{column}_new"]))
+    names = {"stored": joined["_stored"], "incoming": joined["_incoming"], "same": same}
+    times = {name: joined[column] for name, column in _TIMES.items() if column in joined.column_names}
+    return pa.table(names | times)
+
+
 def compare(stored: pa.Table, incoming: pa.Table, table: Table) -> TableWritten:
     """Count what replacing the ``stored`` rows by the ``incoming`` ones changes, by primary key.
 
     A row whose every column but transform_timestamp and lineage_metadata is equal counts as unchanged.
     """
-    keys = list(table.primary_key)
-    columns = [column for column in table.compared_columns if column not in keys]
-    left = stored.select(keys + columns).append_column("_stored", pa.repeat(True, stored.num_rows))
-    right = incoming.select(keys + columns).append_column("_incoming", pa.repeat(True, incoming.num_rows))
-    joined = left.join(right, keys=keys, join_type="full outer", right_suffix="_new")
-    was, comes = pc.is_valid(joined["_stored"]), pc.is_valid(joined["_incoming"])
-    both = joined.filter(pc.and_(was, comes))
-    equal = pa.repeat(True, both.num_rows)
-    for column in columns:
-        equal = pc.and_(equal, _same(both[column], both[f"{column}_new"]))
-    unchanged = _count(equal)
+    matched = match(stored, incoming, table)
+    was, comes = pc.is_valid(matched["stored"]), pc.is_valid(matched["incoming"])
+    unchanged = _count(matched["same"])
     return TableWritten(
         inserted=_count(pc.and_(pc.invert(was), comes)),
-        updated=both.num_rows - unchanged,
+        updated=_count(pc.and_(was, comes)) - unchanged,
         unchanged=unchanged,
         deleted=_count(pc.and_(was, pc.invert(comes))),
     )
+
+
+def merge(stored: pa.Table, incoming: pa.Table, table: Table) -> tuple[TableWritten, pa.Table]:
+    """Merge rows by primary key; a stored row gives way to a different one of an equal or newer capture.
+
+    Returns:
+        What changes, and all rows after it.
+    """
+    matched = match(stored, incoming, table)
+    was, comes = pc.is_valid(matched["stored"]), pc.is_valid(matched["incoming"])
+    newer = pc.fill_null(pc.greater_equal(matched["captured_at_new"], matched["captured_at"]), False)
+    inserted = pc.and_(pc.invert(was), comes)
+    updated = pc.and_(newer, pc.and_(pc.and_(was, comes), pc.invert(matched["same"])))
+    takes = pc.or_(inserted, updated)
+    change = TableWritten(_count(inserted), _count(updated), _count(comes) - _count(takes))
+    kept = stored.take(matched["stored"].filter(pc.and_(was, pc.invert(takes))))
+    return change, pa.concat_tables([kept, incoming.take(matched["incoming"].filter(takes))])
 
 
 def compare_frames(stored: DataFrame, incoming: DataFrame, table: Table) -> TableWritten:
@@ -70,6 +110,10 @@ def compare_frames(stored: DataFrame, incoming: DataFrame, table: Table) -> Tabl
     }
     found = joined.agg(*(F.count_if(condition).alias(name) for name, condition in kinds.items())).collect()[0]
     return TableWritten(**{name: int(found[name]) for name in kinds})
+
+
+def _positions(rows: pa.Table) -> pa.Array:
+    return pc.subtract(pc.cumulative_sum(pa.repeat(1, rows.num_rows)), 1)
 
 
 def _same(one: pa.ChunkedArray, other: pa.ChunkedArray) -> pa.ChunkedArray:

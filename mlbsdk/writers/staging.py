@@ -1,0 +1,243 @@
+"""What a batch changes in a table of plain files: which files it supersedes, and the rows that take their place.
+
+Rows of a small batch, already here as Arrow, are compared and written by pyarrow; other batches, and Avro, by Spark.
+"""
+
+from __future__ import annotations
+
+import uuid
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar
+from urllib.parse import unquote, urlsplit
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+
+from mlbsdk.mapping.plan import CAPTURED_AT, LINEAGE, Table
+from mlbsdk.runtime.arrow import arrow_schema
+from mlbsdk.runtime.batch import Document, TableWritten
+from mlbsdk.writers.changes import compare, compare_frames, merge, rows_of, without_rows_of
+from mlbsdk.writers.lakehouse import Decisions, documents_predicate
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+Rows = TypeVar("Rows")
+_FILE = "_file"
+
+
+@dataclass
+class Staged(Generic[Rows]):
+    """What a batch changes in one table. ``rows`` None: nothing is written."""
+
+    change: TableWritten
+    rows: Rows | None = None
+    superseded: list[str] = field(default_factory=list)
+
+
+class Staging(ABC, Generic[Rows]):
+    """Finds and writes what a batch makes of one table's files."""
+
+    table: Table
+
+    def stage(self, stored: Sequence[str], decisions: Decisions, folder: Path) -> tuple[TableWritten, list[str]]:
+        """Write below a folder what takes the place of stored files; return what changes and the files that go."""
+        keeps = self.table.on_missing == "keep"
+        staged = self.merged(stored) if keeps else self.replaced(stored, decisions)
+        if staged.rows is not None:
+            self.save(staged.rows, folder)
+        return staged.change, staged.superseded
+
+    @abstractmethod
+    def replaced(self, stored: Sequence[str], decisions: Decisions) -> Staged[Rows]:
+        """Replace the rows of the batch's documents that are not stale."""
+
+    @abstractmethod
+    def merged(self, stored: Sequence[str]) -> Staged[Rows]:
+        """Merge the rows by primary key; a stored row gives way to one of an equal or newer capture."""
+
+    @abstractmethod
+    def save(self, rows: Rows, folder: Path) -> None:
+        """Write rows below a folder."""
+
+
+class ArrowStaging(Staging[pa.Table]):
+    """Compares and writes Arrow rows as Parquet files, in the layout that Spark uses."""
+
+    def __init__(self, rows: pa.Table, table: Table, folder: Path) -> None:
+        self.rows = rows
+        self.table = table
+        self.folder = folder
+
+    def replaced(self, stored: Sequence[str], decisions: Decisions) -> Staged[pa.Table]:
+        """Replace the rows of the batch's documents that are not stale."""
+        current = (*decisions.new, *decisions.replacing)
+        incoming = rows_of(self.rows, self.table, current) if decisions.stale else self.rows
+        stale = self.rows.num_rows - incoming.num_rows
+        holding = self._files_of(stored, decisions.replacing) if decisions.replacing else []
+        before = self._read(holding)
+        change = compare(rows_of(before, self.table, current), incoming, self.table).plus_unchanged(stale)
+        if not change.is_change:
+            return Staged(change)
+        return Staged(change, pa.concat_tables([without_rows_of(before, self.table, current), incoming]), holding)
+
+    def merged(self, stored: Sequence[str]) -> Staged[pa.Table]:
+        """Merge the rows by primary key."""
+        holding = self._files_with(stored, self.rows.select(list(self.table.primary_key)))
+        before = self._read(holding)
+        change, rows = merge(before, self.rows, self.table)
+        return Staged(change, rows, holding) if change.is_change else Staged(change)
+
+    def save(self, rows: pa.Table, folder: Path) -> None:
+        """Write rows below a folder."""
+        partition = pa.schema([rows.schema.field(name) for name in self.table.partition_by])
+        ds.write_dataset(
+            rows,
+            folder,
+            format="parquet",
+            partitioning=ds.partitioning(partition, flavor="hive") if self.table.partition_by else None,
+            basename_template=f"part-{uuid.uuid4().hex}-{{i}}.parquet",
+            file_options=ds.ParquetFileFormat().make_write_options(compression="snappy", coerce_timestamps="us"),
+            max_partitions=100_000,
+        )
+
+    def _files_of(self, files: Sequence[str], documents: Iterable[Document]) -> list[str]:
+        """Return the files that hold rows of some documents."""
+        keys = pa.table(
+            {
+                name: pa.array([document.key[n] for document in documents], self.rows.schema.field(name).type)
+                for n, name in enumerate(self.table.document_key)
+            }
+        )
+        return self._files_with(files, keys)
+
+    def _files_with(self, files: Sequence[str], keys: pa.Table) -> list[str]:
+        """Return the files that hold rows with one of the given values of the key's columns."""
+        if not files or not keys.num_rows:
+            return []
+        names = keys.column_names
+        dataset = self._dataset(files)
+        is_wanted = ds.field(names[0]).isin(keys[names[0]].combine_chunks())
+        found = dataset.to_table(columns=[*names, "__filename"], filter=is_wanted)
+        if len(names) > 1:
+            schema = pa.schema([*(keys.schema.field(name) for name in names), ("__filename", pa.string())])
+            found = found.cast(schema).join(keys, keys=names, join_type="left semi")
+        return sorted(pc.unique(found["__filename"]).to_pylist())
+
+    def _read(self, files: Iterable[str]) -> pa.Table:
+        """Return the rows of some files with the mapping's columns; a column that a file lacks is null."""
+        schema = arrow_schema(self.table)
+        read = []
+        for file in files:
+            found = self._dataset([file]).to_table()
+            for name in schema.names:
+                if name not in found.column_names:
+                    found = found.append_column(name, pa.nulls(found.num_rows, schema.field(name).type))
+            read.append(found.select(schema.names).cast(schema))
+        return pa.concat_tables(read) if read else schema.empty_table()
+
+    def _dataset(self, files: Sequence[str]) -> ds.Dataset:
+        schema = arrow_schema(self.table)
+        partition = pa.schema([schema.field(name) for name in self.table.partition_by])
+        partitioning = ds.partitioning(partition, flavor="hive") if self.table.partition_by else None
+        return ds.dataset(list(files), format="parquet", partitioning=partitioning, partition_base_dir=str(self.folder))
+
+
+class SparkStaging(Staging["DataFrame"]):
+    """Compares and writes a DataFrame as Parquet or Avro files."""
+
+    def __init__(
+        self, frame: DataFrame, count: int, table: Table, folder: Path, format: str, spark: SparkSession
+    ) -> None:
+        self.frame = frame
+        self.count = count
+        self.table = table
+        self.folder = folder
+        self.format = format
+        self.spark = spark
+
+    def replaced(self, stored: Sequence[str], decisions: Decisions) -> Staged[DataFrame]:
+        """Replace the rows of the batch's documents that are not stale."""
+        current = (*decisions.new, *decisions.replacing)
+        incoming, stale = self.frame, 0
+        if decisions.stale:
+            incoming = incoming.where(documents_predicate(self.table, current, "`") if current else "false")
+            stale = self.count - incoming.count()
+        if not current:
+            return Staged(TableWritten(unchanged=stale))
+        replacing = documents_predicate(self.table, decisions.replacing, "`") if decisions.replacing else "false"
+        holding = self._files_where(stored, replacing) if decisions.replacing else []
+        if not holding:
+            inserted = self.count - stale
+            return Staged(TableWritten(inserted=inserted, unchanged=stale), incoming if inserted else None)
+        before = self._read(holding)
+        theirs = documents_predicate(self.table, current, "`")
+        change = compare_frames(before.where(theirs), incoming, self.table).plus_unchanged(stale)
+        if not change.is_change:
+            return Staged(change)
+        return Staged(change, before.where(f"NOT ({theirs})").unionByName(incoming), holding)
+
+    def merged(self, stored: Sequence[str]) -> Staged[DataFrame]:
+        """Merge the rows by primary key."""
+        from pyspark.sql import functions as F
+
+        everything = Staged(TableWritten(inserted=self.count), self.frame if self.count else None)
+        if not stored or not self.count:
+            return everything
+        keys = list(self.table.primary_key)
+        located = self._read(stored, located=True).join(self.frame.select(*keys), keys, "left_semi")
+        holding = _files(located)
+        if not holding:
+            return everything
+        before = self._read(holding)
+        old, new = (F.struct(*(F.col(f"{alias}.`{name}`") for name in self._columns)) for alias in ("o", "n"))
+        was, comes = F.col(f"o.`{keys[0]}`").isNotNull(), F.col(f"n.`{keys[0]}`").isNotNull()
+        old_content, new_content = (
+            F.struct(*(F.col(f"{alias}.`{name}`") for name in self.table.compared_columns)) for alias in ("o", "n")
+        )
+        newer = F.col(f"n.{CAPTURED_AT}") >= F.col(f"o.{CAPTURED_AT}")
+        takes = comes & (~was | (newer & ~old_content.eqNullSafe(new_content)))
+        condition = [F.col(f"o.`{key}`") == F.col(f"n.`{key}`") for key in keys]
+        joined = before.alias("o").join(self.frame.alias("n"), condition, "full_outer")
+        figures = joined.agg(
+            F.count_if(takes & ~was).alias("inserted"),
+            F.count_if(takes & was).alias("updated"),
+            F.count_if(comes & ~takes).alias("unchanged"),
+        ).collect()[0]
+        change = TableWritten(int(figures["inserted"]), int(figures["updated"]), int(figures["unchanged"]))
+        if not change.is_change:
+            return Staged(change)
+        return Staged(change, joined.select(F.when(takes, new).otherwise(old).alias("row")).select("row.*"), holding)
+
+    def save(self, rows: DataFrame, folder: Path) -> None:
+        """Write rows below a folder."""
+        writer = rows.write.format(self.format).option("compression", "snappy")
+        writer.partitionBy(*self.table.partition_by).save(str(folder))
+
+    @property
+    def _columns(self) -> list[str]:
+        return [*(column.name for column in self.table.columns), LINEAGE]
+
+    def _files_where(self, files: Sequence[str], predicate: str) -> list[str]:
+        """Return the files that hold rows for which a predicate is true."""
+        return _files(self._read(files, located=True).where(predicate)) if files else []
+
+    def _read(self, files: Sequence[str], located: bool = False) -> DataFrame:
+        """Return the rows of some files; ``located`` adds the file of each."""
+        from pyspark.sql import functions as F
+
+        from mlbsdk.runtime.schemas import spark_schema
+
+        reader = self.spark.read.format(self.format).schema(spark_schema(self.table))
+        frame = reader.option("basePath", str(self.folder)).load(list(files))
+        file = [F.col("_metadata.file_path").alias(_FILE)] if located else []
+        return frame.select(*(F.col(f"`{name}`") for name in self._columns), *file)
+
+
+def _files(located: DataFrame) -> list[str]:
+    found = located.select(_FILE).distinct().collect()
+    return sorted({unquote(urlsplit(row[0]).path) for row in found})
