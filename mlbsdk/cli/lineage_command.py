@@ -19,14 +19,18 @@ def flush_events(location: Location = Path("warehouse/_mlbsdk")) -> None:
     """Send the spooled events to the configured backend."""
     import os
 
-    from mlbsdk.lineage.delivery import flush, is_configured, quiet_client
+    from mlbsdk.lineage.delivery import configured_transport, flush, is_configured, quiet_client
 
     if not is_configured(os.environ):
         raise ConfigurationError(
             "no lineage backend is configured", fix="Set OPENLINEAGE_URL, or write an openlineage.yml."
         )
     quiet_client()
-    done = flush(location)
+    try:
+        transport = configured_transport(patient=True)
+    except Exception as wrong:  # the client raises many kinds for what a user wrote
+        raise ConfigurationError(f"the OpenLineage configuration is wrong: {type(wrong).__name__}: {wrong}") from wrong
+    done = flush(location, transport)
     typer.echo(f"{done.sent} events sent, {done.left} left")
     if done.problem:
         raise LineageError(f"the backend refused an event: {done.problem}", fix="The events are kept; try again later.")

@@ -26,6 +26,7 @@ from openlineage.client.facet_v2 import (
     schema_dataset,
 )
 
+from mlbsdk.errors import redact
 from mlbsdk.mapping.plan import LINEAGE, FromExpression, Table
 from mlbsdk.report import RunReport
 
@@ -68,7 +69,7 @@ def _event(
         )
         facets["parent"] = parent_run.ParentRunFacet(run=of, job=parent_job, root=root)
     if error is not None:
-        message = str(error) or type(error).__name__
+        message = redact(str(error)) or type(error).__name__
         facets["errorMessage"] = error_message_run.ErrorMessageRunFacet(message=message, programmingLanguage="Python")
     done = state is RunState.COMPLETE
     return RunEvent(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlbsdk.errors import redact
 from mlbsdk.report import RunReport
 from mlbsdk.runtime.addresses import is_local
 from mlbsdk.settings import home
@@ -30,8 +31,13 @@ class OpenLineageListener:
         from mlbsdk.lineage.delivery import Delivery, configured_transport, is_configured, quiet_client
 
         quiet_client()
-        transport = configured_transport() if is_configured(os.environ) else None
-        self._delivery = Delivery(location_of(report), transport)
+        transport, problem = None, None
+        if is_configured(os.environ):
+            try:
+                transport = configured_transport()
+            except Exception as wrong:  # a wrong configuration must not cost the run its lineage
+                problem = redact(f"its OpenLineage configuration: {type(wrong).__name__}: {wrong}")
+        self._delivery = Delivery(location_of(report), transport, problem)
         self._send(report, "START")
 
     def phase_changed(self, report: RunReport, phase: str) -> None:

@@ -444,7 +444,9 @@ def in_threads(work: Callable[[_T], _R], items: list[_T]) -> list[_R]:
     from pyspark import inheritable_thread_target
 
     with ThreadPoolExecutor(max_workers=THREADS) as pool:
-        return list(pool.map(inheritable_thread_target(work), items))
+        # One wrapper an item: each holds a Java object of local properties, where Spark keeps what is running. Threads
+        # that share one lose each other's: "NumberFormatException: Cannot parse null string", now and then.
+        return list(pool.map(lambda call, item: call(item), [inheritable_thread_target(work) for _ in items], items))
 
 
 def why_unreadable(file: str) -> str:
