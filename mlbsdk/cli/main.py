@@ -42,14 +42,15 @@ def build() -> typer.Typer:
     """Return the whole command line: the core's commands and those of plugins."""
     from mlbsdk.cli.doctor_command import doctor
     from mlbsdk.cli.lineage_command import app as lineage_app
+    from mlbsdk.cli.mapping_command import app as mapping_app
     from mlbsdk.cli.plugins_command import app as plugins_app
     from mlbsdk.cli.run_command import run
 
     if not app.registered_commands:
         app.command("run")(run)
         app.command("doctor")(doctor)
-
         app.add_typer(plugins_app, name="plugins")
+        app.add_typer(mapping_app, name="mapping")
         app.add_typer(lineage_app, name="lineage")
         _add_plugin_commands()
     return app

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from mlbsdk.errors import MappingError, did_you_mean
 from mlbsdk.mapping.expressions import ExpressionError, check_expression, take_paths
@@ -153,12 +154,12 @@ class _Compiler:
         columns = self._columns(place, target, levels, inheritable, key)
         names = [column.name for column in columns]
         self._check_names(place, target, names)
-        columns = _in_order_of_need(columns, lambda name: self._cycle(place, target, name))
+        _find_cycles(columns, lambda name: self._cycle(place, target, name))
         return Table(
             name=target.name,
             description=target.description,
             levels=levels,
-            columns=columns,
+            columns=tuple(columns),
             primary_key=tuple(target.primary_key),
             partition_by=tuple(target.partition_by),
             document_key=key,
@@ -405,7 +406,7 @@ def _from_item(text: str, levels: tuple[Level, ...]) -> tuple[FromItem, str]:
         raise ValueError(f"'{text}': that level is an object; its items have a key, not an index")
     if match["what"] == "key" and level.kind == "array":
         raise ValueError(f"'{text}': that level is an array; its items have an index, not a key")
-    what = "index" if match["what"] == "index" else "key"
+    what: Literal["index", "key"] = "index" if match["what"] == "index" else "key"
     return FromItem(up, what), source_path(levels, FromJson(up, ()))
 
 
@@ -441,8 +442,8 @@ def source_path(levels: tuple[Level, ...], origin: FromJson) -> str:
     return join(text, steps)
 
 
-def _in_order_of_need(columns: list[Column], cycle: object) -> tuple[Column, ...]:
-    """Check that expressions don't need each other in a circle; the columns' order stays as written."""
+def _find_cycles(columns: list[Column], cycle: Callable[[str], None]) -> None:
+    """Tell of each column whose expression needs its own value, directly or through others."""
     by_name = {column.name: column for column in columns}
     done: set[str] = set()
 
@@ -451,7 +452,6 @@ def _in_order_of_need(columns: list[Column], cycle: object) -> tuple[Column, ...
         if column is None or name in done:
             return
         if name in above:
-            assert callable(cycle)
             cycle(name)
         elif isinstance(column.origin, FromExpression):
             for needed in column.origin.columns:
@@ -460,7 +460,6 @@ def _in_order_of_need(columns: list[Column], cycle: object) -> tuple[Column, ...
 
     for column in columns:
         visit(column.name, ())
-    return tuple(columns)
 
 
 # The tree of paths to parse

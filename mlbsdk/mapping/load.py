@@ -107,8 +107,9 @@ def _object(node: yaml.MappingNode, place: Place, positions: Positions) -> dict[
             raise yaml.MarkedYAMLError(problem="keys are names", problem_mark=key_node.start_mark)
         if key in found:
             raise yaml.MarkedYAMLError(problem=f"'{key}' stands here twice", problem_mark=key_node.start_mark)
-        found[key] = _data(value_node, (*place, key), positions)
-        positions.marks[(*place, key)] = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
+        inside = (*place, key)
+        found[key] = _data(value_node, inside, positions)
+        positions.marks[inside] = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
     return found
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from mlbsdk.mapping.types import ColumnType
 
-IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}\Z")
+_NAME = r"[A-Za-z_][A-Za-z0-9_]{0,62}"
+IDENTIFIER = re.compile(_NAME + r"\Z")
 
 
 def _identifier(value: str) -> str:
@@ -34,47 +35,68 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-Identifier = Annotated[str, AfterValidator(_identifier)]
-TableName = Annotated[str, AfterValidator(_table_name)]
-Names = Annotated[list[Identifier], BeforeValidator(_as_list)]
+Identifier = Annotated[str, AfterValidator(_identifier), WithJsonSchema({"type": "string", "pattern": f"^{_NAME}$"})]
+TableName = Annotated[
+    str, AfterValidator(_table_name), WithJsonSchema({"type": "string", "pattern": rf"^{_NAME}\.{_NAME}$"})
+]
+Names = Annotated[list[Identifier], BeforeValidator(_as_list, json_schema_input_type=Identifier | list[Identifier])]
 
 
 class Strict(BaseModel):
     """A part of a mapping: unknown keys are mistakes."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Docstrings of attributes become the descriptions that editors show.
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class CapturedAt(Strict):
     """Where the document says when it was captured."""
 
     path: str
+    """Path in the document, such as ``$.metaData.timeStamp``."""
     format: str
+    """Spark datetime pattern of the text there, read as UTC: ``yyyyMMdd_HHmmss``."""
 
 
 class Source(Strict):
     """Where documents come from."""
 
     endpoint: Identifier
+    """The StatsAPI endpoint: the first part of the transform's name."""
     method: Identifier
+    """The method of the endpoint: the second part of the transform's name."""
     raw_table: TableName
+    """The table that holds raw captures."""
     key: Names | None = None
+    """Root-target fields that identify one document; default: the primary key of the first root target."""
     captured_at: CapturedAt | None = None
+    """Where the document says when it was captured, for captures that carry no time."""
 
 
 class FieldSpec(Strict):
     """One column and its single origin."""
 
     name: Identifier
+    """The column."""
     type: Annotated[str, AfterValidator(_column_type)]
+    """SMALLINT, INT, BIGINT, REAL, DOUBLE, NUMERIC(p,s), VARCHAR(n), CHAR(n), TEXT, BOOLEAN, DATE, TIMESTAMP,
+    TIMESTAMPTZ or JSONB."""
     nullable: bool = True
+    """Whether the value may be missing; primary-key fields never may."""
     default: str | int | float | bool | None = None
+    """Used where the value is missing or null."""
     description: str = ""
+    """What it is, with its unit."""
     null_values: list[str] = []
+    """Texts that mean null, such as ``-.--``."""
     json_path: str | None = None
+    """Path within the item: ``$.a.b[0].c``, ``parent.x``, ``root.x`` or ``previous.x``."""
     source_field: str | None = None
+    """Column of the raw row, or ``params.NAME`` for a request parameter."""
     expression: str | None = None
+    """Spark SQL over this row's other columns."""
     item: str | None = None
+    """``index`` (position in the array) or ``key`` (in the object); ``parent.index`` for a level above."""
 
     @model_validator(mode="after")
     def _one_origin(self) -> FieldSpec:
@@ -89,9 +111,13 @@ class RelationshipSpec(Strict):
     """A reference to another table."""
 
     to_table: TableName
+    """The table referred to."""
     from_field: Names
+    """Fields of this target."""
     to_field: Names
+    """Fields of the other table, in the same order."""
     type: Literal["many_to_one", "one_to_one", "one_to_many", "many_to_many"] = "many_to_one"
+    """How many rows of this table refer to how many of the other."""
 
     @model_validator(mode="after")
     def _same_length(self) -> RelationshipSpec:
@@ -104,21 +130,32 @@ class IndexSpec(Strict):
     """An index, for stores that have them."""
 
     columns: Names
+    """Fields of this target."""
     type: Literal["btree", "hash", "brin", "gin"] = "btree"
+    """Kind of index."""
 
 
 class RuleSpec(Strict):
     """One data-quality rule."""
 
     rule: str | None = None
+    """Boolean Spark SQL over the columns; a row for which it is null passes."""
     type: Literal["sql", "range", "not_null", "unique"] = "sql"
+    """``sql`` (a predicate), ``range`` (min, max), ``not_null`` or ``unique``."""
     field: Identifier | None = None
+    """The field that the rule is about."""
     fields: Names | None = None
+    """Fields that are unique together."""
     min: int | float | str | None = None
+    """Smallest value allowed."""
     max: int | float | str | None = None
+    """Largest value allowed."""
     severity: Literal["error", "warning"] = "error"
+    """``error`` rows are refused, ``warning`` rows are published and counted."""
     name: Identifier | None = None
+    """Name in reports; default: made from the rule."""
     reason: str = ""
+    """Why the rule holds."""
 
     @model_validator(mode="after")
     def _complete(self) -> RuleSpec:
@@ -136,41 +173,62 @@ class TargetSpec(Strict):
     """One table."""
 
     name: TableName
+    """``schema.table``."""
     description: str = ""
+    """What one row is."""
     array_source: str | None = None
+    """Path that gives one row each; without it the target is a root: one row a document."""
     filter: str | None = None
+    """Keeps only items for which it is true: ``$.isPitch = true``."""
     primary_key: Names
+    """Fields that identify a row."""
     upsert_keys: Names | None = None
+    """Informational: primary key and captured_at."""
     partition_by: Names = []
+    """A field or a list of fields."""
     on_missing: Literal["keep", "delete"] = "keep"
+    """What happens to stored rows that the newest capture of their document lacks."""
     fields: Annotated[list[FieldSpec], Field(min_length=1)]
+    """The columns."""
     relationships: list[RelationshipSpec] = []
+    """References to other tables."""
     indexes: list[IndexSpec] = []
+    """Indexes, for stores that have them."""
     data_quality: list[RuleSpec] = []
+    """Rules that rows must keep."""
 
 
 class PathNote(Strict):
     """A JSON path and why it is listed."""
 
     path: str
+    """JSON path; ``**`` stands for any number of steps."""
     reason: str
+    """Why."""
 
 
 class CoverageSpec(Strict):
     """What ``mapping coverage`` should not complain about."""
 
     ignore: list[PathNote] = []
+    """Paths of captures that no field maps, on purpose."""
     may_be_absent: list[PathNote] = []
+    """Paths of fields that captures may lack."""
 
 
 class Mapping(Strict):
     """A whole mapping file."""
 
     version: Literal["1.0"]
+    """Version of the language."""
     description: str = ""
+    """What the mapping covers."""
     source: Source
+    """Where documents come from."""
     targets: Annotated[list[TargetSpec], Field(min_length=1)]
+    """One entry a table."""
     coverage: CoverageSpec = CoverageSpec()
+    """What ``mapping coverage`` accepts."""
 
     @property
     def name(self) -> str:

@@ -98,8 +98,9 @@ def test_a_typo_in_a_mapping_names_line_and_neighbour(tmp_path: Path) -> None:
         cwd=tmp_path,
     )
     assert done.returncode == 2
-    assert "wrong.yaml:20" in done.stderr
-    assert "json_path" in done.stderr
+    line = mapping.read_text(encoding="utf-8").partition("json_pth")[0].count("\n") + 1
+    assert f"wrong.yaml:{line}:" in done.stderr
+    assert "Did you mean 'json_path'?" in done.stderr
 
 
 def test_a_rule_can_not_run_java(tmp_path: Path) -> None:
