@@ -18,7 +18,8 @@ mlbsdk [--debug] [--version] COMMAND ...
 ```
 
 Results go to standard output, progress and notes to standard error; with `--json` a command prints one JSON object to
-standard output and nothing else there. Errors are one sentence with a [code](errors.md) and the fix. Plugins may add commands.
+standard output and nothing else there. Errors are one sentence with a [code](errors.md) and the fix. Plugins may add
+commands.
 
 | exit code | meaning |
 | --- | --- |
@@ -60,7 +61,7 @@ def _section(path: str, command: click.Command) -> str:
         *(_argument(each) for each in arguments),
         "COMMAND ..." if is_group else "",
     ]
-    parts = [f"{depth} `{path}`", "", _text(command.help or ""), ""]
+    parts = [f"{depth} `{path}`", "", _text(_paragraphs(command.help or "")), ""]
     if path == "mlbsdk":
         parts[0] = "## Options of every command"
         parts[2] = "They stand before the command: `mlbsdk --debug run ...`."
@@ -75,7 +76,7 @@ def _section(path: str, command: click.Command) -> str:
 
 
 def _argument(parameter: click.Parameter) -> str:
-    name = (parameter.metavar or parameter.name or "").upper().strip("[]").removesuffix("...")
+    name = _without_brackets((parameter.metavar or parameter.name or "").upper().removesuffix("..."))
     more = "..." if parameter.nargs == -1 else ""
     return f"{name}{more}" if parameter.required else f"[{name}]{more}"
 
@@ -94,10 +95,21 @@ def _kind(parameter: click.Parameter) -> str:
     choices = getattr(parameter.type, "choices", None)
     if choices:
         return "|".join(str(getattr(choice, "value", choice)) for choice in choices)
-    return str(parameter.metavar or parameter.type.name).upper()
+    name = str(parameter.metavar or parameter.type.name).upper().removesuffix(" RANGE")
+    return {"STR": "TEXT"}.get(name, name)
+
+
+def _without_brackets(metavar: str) -> str:
+    return metavar[1:-1] if metavar.startswith("[") and metavar.endswith("]") else metavar
+
+
+def _paragraphs(text: str) -> str:
+    """Return a help text with each paragraph on one line, without click's marks."""
+    paragraphs = re.split(r"\n\s*\n", text.replace("\b", "").strip())
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
 def _text(text: str) -> str:
     """Return help text as Markdown: what looks like an address or a pattern must not become markup."""
-    text = md.from_docstring(re.sub(r"\n(?!\n)", " ", text.replace("\b", "")))
+    text = md.from_docstring(text)
     return text if "`" in text else md.plain(text)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import ast
 import inspect
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import ModuleType
 
 import markdown as md
 
 from mlbsdk import errors as errors_module
-from mlbsdk import hookspecs
+from mlbsdk import hookspecs, report
 from mlbsdk.errors import MlbsdkError
+from mlbsdk.mapping import plan
 from mlbsdk.mapping.types import NAMES, ColumnType
+from mlbsdk.runtime import batch, raw
 
 _FAMILIES = {
     "1": "Plugins",
@@ -33,10 +36,12 @@ def errors() -> str:
         "",
         "# Errors",
         "",
-        "An error that a user can meet has a code that stays, says where and what, and how to mend it. `mlbsdk --debug` (or "
-        "`MLBSDK_DEBUG=1`) shows the traceback as well. Passwords in addresses are shown as `***`.",
+        "An error that a user can meet has a code that stays, says where and what, and how to mend it. "
+        "`mlbsdk --debug` (or `MLBSDK_DEBUG=1`) shows the traceback as well. "
+        "Passwords in addresses are shown as `***`.",
         "",
-        "In Python every class below derives from `mlbsdk.MlbsdkError` and has `code`, `exit_code`, `message`, `where` and `fix`.",
+        "In Python every class below derives from `mlbsdk.MlbsdkError` and has `code`, `exit_code`, `message`, `where` "
+        "and `fix`.",
         "",
     ]
     by_family: dict[str, list[type[MlbsdkError]]] = {}
@@ -127,8 +132,9 @@ def types() -> str:
             "",
             f"Other names are understood too: {aliases}",
             "",
-            "The Avro column is what `mapping avro` prints; a column that may be null is a union with `null`. Avro *files* are written by "
-            "Spark, which stores a decimal as `fixed` and makes every column a union with `null`.",
+            "The Avro column is what `mapping avro` prints; a column that may be null is a union with `null`. "
+            "Avro *files* are written by Spark, which stores a decimal as `fixed` and makes every column a union with "
+            "`null`.",
             "",
             "Parquet and Delta columns are all nullable in the file: that a "
             "value must be there is the check `not_null:COLUMN`, see [quality](quality.md).",
@@ -145,8 +151,7 @@ def _avro(kind: object) -> str:
 
 def hooks() -> str:
     """Return the hook reference: hooks with their records, then what records are made of."""
-    tree = ast.parse(inspect.getsource(hookspecs))
-    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    classes = _classes(hookspecs)
     parts = [
         md.note("mlbsdk/hookspecs.py"),
         "",
@@ -154,7 +159,8 @@ def hooks() -> str:
         "",
         *md.from_docstring(inspect.getdoc(hookspecs) or "").splitlines()[2:],
         "",
-        f"The version of this interface is {hookspecs.HOOKSPEC_VERSION} (`HOOKSPEC_VERSION`). [Writing a plugin](plugins.md) is the guide to it.",
+        f"The version of this interface is {hookspecs.HOOKSPEC_VERSION} (`HOOKSPEC_VERSION`). "
+        "[Writing a plugin](plugins.md) is the guide to it.",
         "",
     ]
     shown: set[str] = {"Hooks"}
@@ -167,7 +173,135 @@ def hooks() -> str:
     for name, node in classes.items():
         if name not in shown:
             parts += _protocol(node) if any(_functions(node)) else _record(node)
+    parts += ["## What objects are given", "", _GIVEN, ""]
+    for module, names in _PASSED.items():
+        for name in names:
+            parts += _record(_classes(module)[name], _MEANINGS.get(name, {}))
+            parts += _raw_columns() if name == "RawBatch" else []
     return "\n".join(parts).rstrip() + "\n"
+
+
+_GIVEN = (
+    "Sources return these records, writers, quality engines and listeners are given them. A plugin imports `Batch`, "
+    "`RawBatch`, `RunReport` and `TableWritten` from `mlbsdk.plugin`; the others it only reads."
+)
+_PASSED: dict[ModuleType, tuple[str, ...]] = {
+    raw: ("RawBatch",),
+    batch: ("Batch", "TableRows", "Document", "TableWritten"),
+    plan: ("Plan", "Table", "Column"),
+    report: ("RunReport", "TableReport", "RuleReport", "DocumentsReport"),
+}
+
+
+_MEANINGS = {
+    "RawBatch": {"frame": "The raw rows."},
+    "Batch": {
+        "spark": "The session.",
+        "plan": "The compiled mapping.",
+        "run_id": "The run; the same id stands in its report, its rows and its events.",
+        "batch_id": "Number of the batch; 0 in batch mode. After a failure a batch comes again under the same number.",
+        "documents": "The newest capture of each document.",
+        "tables": "The rows by table name; with `quarantine` also those of `mlbsdk.quarantine`.",
+    },
+    "TableRows": {
+        "table": "What the mapping says of the table.",
+        "frame": "The rows on Spark.",
+        "arrow": "The same rows in memory, or None.",
+        "count": "Number of rows.",
+    },
+    "Document": {"key": "Values of the document's key fields, in order.", "captured_at": "When it was captured."},
+    "TableWritten": {
+        "inserted": "Rows whose key was not stored.",
+        "updated": "Rows whose key was stored with other values.",
+        "unchanged": "Incoming rows that changed nothing.",
+        "deleted": "Stored rows that the newest capture no longer holds.",
+    },
+    "Plan": {
+        "endpoint": "As in the mapping.",
+        "method": "As in the mapping.",
+        "raw_table": "As in the mapping.",
+        "description": "As in the mapping.",
+        "document": "The tree of JSON paths to parse.",
+        "tables": "The tables, in the mapping's order.",
+    },
+    "Table": {
+        "name": "`schema.table`.",
+        "description": "As in the mapping.",
+        "levels": "What gives the rows: arrays, maps and branches, from the outside in; empty for a root target.",
+        "columns": "The columns in order.",
+        "primary_key": "Columns that identify a row.",
+        "partition_by": "Columns that a store partitions by.",
+        "on_missing": "What happens to stored rows that the newest capture of their document lacks.",
+        "filter": "Which items become rows.",
+        "rules": "The data-quality rules.",
+        "relationships": "References to other tables.",
+        "indexes": "Indexes, for stores that have them.",
+    },
+    "Column": {
+        "name": "The column.",
+        "type": "Its type: `str(type)` as in the mapping, `type.spark`, `type.avro` and `type.postgresql`.",
+        "nullable": "Whether the value may be missing.",
+        "origin": "Where the value comes from.",
+        "default": "Used where the value is missing or null.",
+        "null_values": "Texts that mean null.",
+        "description": "As in the mapping.",
+    },
+    "RunReport": {
+        "run_id": "A UUID.",
+        "transform": "The transform's name.",
+        "source": "What was read.",
+        "target": "What was written to.",
+        "started_at": "When the run began, UTC.",
+        "mode": "`batch` or `streaming`.",
+        "duration_s": "Seconds in all.",
+        "documents": "Captures.",
+        "tables": "What happened, by table name.",
+        "quality": "Checks that failed.",
+        "errors": "What went wrong, and rejected captures with their reason.",
+    },
+    "TableReport": {
+        "inserted": "As in `TableWritten`.",
+        "updated": "As in `TableWritten`.",
+        "deleted": "As in `TableWritten`.",
+        "quarantined": "Rows that were refused.",
+    },
+    "RuleReport": {
+        "table": "The table.",
+        "rule": "The check: a rule's name, or `type:COLUMN` and the like.",
+        "severity": "`error` or `warning`.",
+        "failed": "Rows.",
+    },
+    "DocumentsReport": {
+        "read": "Captures read.",
+        "newest": "Documents: the newest capture of each.",
+        "rejected": "Captures that could not be used.",
+    },
+}
+
+
+def _raw_columns() -> list[str]:
+    rows = [[md.code(name), md.code(kind), _RAW_COLUMNS[name]] for name, kind in raw.RAW_SCHEMA.items()]
+    head = "The columns of `frame`, which must all be there; only `row_id` and `data` must have values:"
+    return [head, "", md.table(["column", "Spark type", "meaning"], rows), ""]
+
+
+_RAW_COLUMNS = {
+    "row_id": "Identifies the raw row; it becomes `source_row_id` in `lineage_metadata`.",
+    "captured_at": "When the response was captured; null where only the document knows.",
+    "endpoint": "StatsAPI endpoint; a row of another endpoint than the mapping's is rejected.",
+    "method": "Method, compared without case and separators: `liveGameV1` is `live_game_v1`.",
+    "params": "The request's parameters as a JSON object.",
+    "url": "The request's address.",
+    "status_code": "The answer's HTTP status.",
+    "data": "The JSON text of a response, or of an envelope around it.",
+    "origin": "The file that the row is from; null for tables.",
+    "modified_at": "The file's modification time, the last resort for `captured_at`.",
+}
+
+
+def _classes(module: ModuleType) -> dict[str, ast.ClassDef]:
+    tree = ast.parse(inspect.getsource(module))
+    return {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
 
 
 def hook_names() -> list[str]:
@@ -175,28 +309,41 @@ def hook_names() -> list[str]:
     return [name for name in vars(hookspecs.Hooks) if name.startswith("mlbsdk_")]
 
 
-def _record(node: ast.ClassDef) -> list[str]:
+def _record(node: ast.ClassDef, meanings: Mapping[str, str] | None = None) -> list[str]:
+    """Return a record's fields; what a field's own docstring does not say is taken from ``meanings``."""
+    known = _COMMON if meanings is None else meanings
     rows = []
     for statement, following in zip(node.body, [*node.body[1:], None], strict=True):
         if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.target, ast.Name):
             continue
         has_doc = isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
-        doc = str(following.value.value) if has_doc else ""  # type: ignore[union-attr]
+        doc = str(following.value.value) if has_doc else known.get(statement.target.id, "")  # type: ignore[union-attr]
         default = _default(statement.value)
         rows.append(
             [md.code(statement.target.id), md.code(ast.unparse(statement.annotation)), default, md.from_docstring(doc)]
         )
-    text = md.from_docstring(ast.get_docstring(node) or "")
+    text = md.from_docstring(ast.get_docstring(node) or "").strip()
     return [f"### `{node.name}`", "", text, "", md.table(["field", "type", "default", "meaning"], rows), ""]
+
+
+#: What fields mean that several records have and none describes.
+_COMMON = {
+    "name": "What a user asks for; text without spaces, and one plugin's alone.",
+    "summary": "One line, shown by `mlbsdk plugins show`.",
+    "make": "Called when a command needs the object; heavy imports belong in it.",
+    "spark": "What the object needs of the Spark session.",
+    "packages": "Maven coordinates, `group:artifact:version`.",
+    "session": "Spark settings.",
+}
+_FACTORIES = {"dict": "`{}`", "list": "`[]`", "SparkRequirements": "nothing", "DocumentsReport": "zeros"}
 
 
 def _default(value: ast.expr | None) -> str:
     if value is None:
         return "required"
     text = ast.unparse(value)
-    return {"field(default_factory=dict)": "`{}`", "field(default_factory=SparkRequirements)": "nothing"}.get(
-        text, md.code(text)
-    )
+    factory = text.removeprefix("field(default_factory=").removesuffix(")")
+    return _FACTORIES.get(factory, md.code(text))
 
 
 def _protocol(node: ast.ClassDef) -> list[str]:
@@ -210,7 +357,7 @@ def _protocol(node: ast.ClassDef) -> list[str]:
             "```",
             "",
         ]
-        parts += [md.from_docstring(ast.get_docstring(function) or ""), ""]
+        parts += [md.from_docstring(ast.get_docstring(function) or "").strip(), ""]
     return parts
 
 

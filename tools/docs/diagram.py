@@ -1,4 +1,7 @@
-"""Entity-relationship diagrams as plain SVG: tables in columns by how far they are from the root, lines between keys."""
+"""Entity-relationship diagrams as plain SVG.
+
+Tables stand in columns by how far they are from the root, with lines between keys.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,9 @@ from mlbsdk.mapping.plan import Plan, Table
 _LINE, _HEAD, _GAP, _BETWEEN, _MARGIN = 16, 24, 18, 90, 16
 _CHARACTER = 7.3
 _STYLE = (
-    "text{font:12px ui-monospace,Menlo,Consolas,monospace;fill:#1b1f24}.name{font-weight:bold;fill:#fff}.key{font-weight:bold}"
-    ".to{fill:#57606a}.box{fill:#fff;stroke:#57606a}.head{fill:#24476b}.line{fill:none;stroke:#7d8590;stroke-width:1.2}.end{fill:#7d8590}"
+    "text{font:12px ui-monospace,Menlo,Consolas,monospace;fill:#1b1f24}.name{font-weight:bold;fill:#fff}"
+    ".key{font-weight:bold}.to{fill:#57606a}.box{fill:#fff;stroke:#57606a}.head{fill:#24476b}"
+    ".line{fill:none;stroke:#7d8590;stroke-width:1.2}.end{fill:#7d8590}"
 )
 
 
@@ -59,7 +63,8 @@ def svg(plan: Plan) -> str:
     title = f"Tables of {plan.name}"
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}" '
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
+            f'width="{width:.0f}" height="{height:.0f}" '
             f'role="img" aria-label="{escape(title)}">',
             f"<title>{escape(title)}</title>",
             f"<style>{_STYLE}</style>",
@@ -138,8 +143,9 @@ def _centre(boxes: dict[str, Box], columns: dict[int, list[Box]]) -> None:
 def _line(parent: Box, child: Box) -> str:
     start, end = parent.x + parent.width, child.x
     bend = (end - start) / 2
-    path = f"M{start:.0f},{parent.middle:.0f} C{start + bend:.0f},{parent.middle:.0f} {end - bend:.0f},{child.middle:.0f} {end:.0f},{child.middle:.0f}"
-    return f'<path class="line" d="{path}"/><circle class="end" cx="{start:.0f}" cy="{parent.middle:.0f}" r="3"/>'
+    above, below = f"{parent.middle:.0f}", f"{child.middle:.0f}"
+    path = f"M{start:.0f},{above} C{start + bend:.0f},{above} {end - bend:.0f},{below} {end:.0f},{below}"
+    return f'<path class="line" d="{path}"/><circle class="end" cx="{start:.0f}" cy="{above}" r="3"/>'
 
 
 def _drawn(box: Box) -> str:

@@ -1,4 +1,7 @@
-"""An mkdocs hook: entries of ``nav`` that end in a slash become the pages of that folder, so that no page is forgotten."""
+"""An mkdocs hook: entries of ``nav`` that end in a slash become the pages of that folder.
+
+So no page is forgotten.
+"""
 
 from __future__ import annotations
 

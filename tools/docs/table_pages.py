@@ -49,12 +49,14 @@ def _index(plans: list[Plan]) -> str:
             "",
             "# Tables",
             "",
-            "What each transform writes, generated from its mapping. A lakehouse target holds a table in `TARGET/{schema}/{table}`.",
+            "What each transform writes, generated from its mapping. "
+            "A lakehouse target holds a table in `TARGET/{schema}/{table}`.",
             "",
             md.table(["transform", "captures", "tables", "columns"], rows),
             "",
-            "Positions that start at 0 end in `_index`, counters that start at 1 in `_number`. Every table ends with the same three "
-            "columns: `source_captured_at`, `transform_timestamp` and `lineage_metadata`.",
+            "Positions that start at 0 end in `_index`, counters that start at 1 in `_number`. "
+            "Every table ends with the same three columns: `source_captured_at`, `transform_timestamp` and "
+            "`lineage_metadata`.",
             "",
             *_lineage_section(),
         ]
@@ -102,7 +104,8 @@ def _page(plan: Plan, owners: dict[str, str], file: str) -> str:
         "",
         md.plain(plan.description),
         "",
-        f"Mapping: `{file}` · raw table: `{plan.raw_table}` · a document is identified by {', '.join(map(md.code, plan.key))}"
+        f"Mapping: `{file}` · raw table: `{plan.raw_table}` · "
+        f"a document is identified by {', '.join(map(md.code, plan.key))}"
         + (f" · captured at: {time}, unless the raw row or envelope says" if time else ""),
         "",
         md.table(["table", "primary key", "columns", "rows"], rows),
@@ -111,8 +114,9 @@ def _page(plan: Plan, owners: dict[str, str], file: str) -> str:
         "",
         f"[![Tables of {plan.name}, with their keys and references]({plan.name}.svg)]({plan.name}.svg)",
         "",
-        "Each box shows a table's primary key and the columns that refer to other tables. A line leads from a table to the one that it "
-        "refers to; where a reference follows from two others, its line is left out. Tables of other transforms are named, not drawn.",
+        "Each box shows a table's primary key and the columns that refer to other tables. "
+        "A line leads from a table to the one that it refers to; where a reference follows from two others, "
+        "its line is left out. Tables of other transforms are named, not drawn.",
         "",
     ]
     for table in plan.tables:
