@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import date, datetime, timezone
+from datetime import date, time
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 
@@ -18,7 +18,8 @@ _WHOLE = re.compile(r"[+-]?\d+(?:\.0*)?\Z")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\Z")
 _NO_NUMBER = ("nan", "inf", "+inf", "-inf", "infinity", "+infinity", "-infinity")
 _YES_OR_NO = ("t", "true", "y", "yes", "1", "f", "false", "n", "no", "0")
-_DATE = re.compile(r"(\d{4,7})(?:-(\d{1,2})(?:-(\d{1,2}))?)?(?P<more>[ T].*)?\Z", re.DOTALL)
+_DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?P<clock>[ T].*)?\Z", re.DOTALL)
+_CLOCK = re.compile(r"(\d{1,2})(?::(\d{1,2}))?(?::(\d{1,2})(?:\.\d*)?)?\Z")
 _ZONE = re.compile(r"(?:Z|UTC|GMT|[+-]\d{1,2}(?::?\d{2})?)\Z")
 
 
@@ -47,7 +48,7 @@ def fits(text: str, type: ColumnType) -> bool:
         return bool(_NUMBER.match(trimmed)) or trimmed.lower() in _NO_NUMBER
     if type.name == "BOOLEAN":
         return trimmed.lower() in _YES_OR_NO
-    return _is_date(trimmed) if type.name == "DATE" else _is_moment(trimmed)
+    return _is_date(text) if type.name == "DATE" else _is_moment(text)
 
 
 def _fits_numeric(text: str, type: ColumnType) -> bool:
@@ -61,28 +62,25 @@ def _fits_numeric(text: str, type: ColumnType) -> bool:
 
 def _is_date(text: str) -> bool:
     match = _DATE.match(text)
-    if match is None or (match["more"] and match[3] is None):
-        return False
     try:
-        date(int(match[1]), int(match[2] or 1), int(match[3] or 1))
+        # Spark has a year 0, a leap year, and Python has none.
+        return match is not None and bool(date(int(match[1]) or 4, int(match[2]), int(match[3])))
     except ValueError:
         return False
-    return True
 
 
 def _is_moment(text: str) -> bool:
-    if not _is_date(text):
-        return False
     match = _DATE.match(text)
-    clock = (match["more"] or "").lstrip(" T") if match else ""
-    clock = _ZONE.sub("", clock).strip()
+    if match is None or not _is_date(text):
+        return False
+    clock = (match["clock"] or " ").rstrip()
     if not clock:
         return True
-    hour, _, rest = clock.partition(":")
-    minute, _, second = rest.partition(":")
-    whole, _, fraction = (second or "0").partition(".")
+    without_zone = _ZONE.sub("", clock)
+    found = _CLOCK.match(without_zone[1:].strip())
+    if found is None or (without_zone != clock and found[3] is None):
+        return False
     try:
-        datetime(2000, 1, 1, int(hour), int(minute or 0), int(whole), tzinfo=timezone.utc)
+        return bool(time(int(found[1]), int(found[2] or 0), int(found[3] or 0)))
     except ValueError:
         return False
-    return not fraction or fraction.isdigit()

@@ -224,7 +224,7 @@ class Mapping(Strict):
     description: str = ""
     """What the mapping covers."""
     source: Source
-    """Where documents come from."""
+    """The endpoint, and what identifies its documents."""
     targets: Annotated[list[TargetSpec], Field(min_length=1)]
     """One entry a table."""
     coverage: CoverageSpec = CoverageSpec()
