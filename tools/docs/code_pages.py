@@ -14,6 +14,7 @@ from mlbsdk import errors as errors_module
 from mlbsdk import hookspecs, report
 from mlbsdk.errors import MlbsdkError
 from mlbsdk.mapping import plan
+from mlbsdk.mapping.expressions import FUNCTIONS
 from mlbsdk.mapping.types import NAMES, ColumnType
 from mlbsdk.runtime import batch, raw
 
@@ -147,6 +148,27 @@ def types() -> str:
 
 def _avro(kind: object) -> str:
     return kind if isinstance(kind, str) else json.dumps(kind)
+
+
+def functions() -> str:
+    """Return the page of all functions that a mapping may call."""
+    by_letter: dict[str, list[str]] = {}
+    for name in sorted(FUNCTIONS):
+        by_letter.setdefault(name[0], []).append(md.code(name))
+    return "\n".join(
+        [
+            md.note("mlbsdk/mapping/expressions.py"),
+            "",
+            "# Functions",
+            "",
+            "What [expressions](mapping-language.md#expressions), filters and rules may call: "
+            "functions of Spark SQL, with Spark's meaning. Any other is refused when the mapping is loaded; "
+            "[decision 0005](decisions/0005-expressions.md) says why.",
+            "",
+            "\n\n".join(", ".join(names) for names in by_letter.values()),
+            "",
+        ]
+    )
 
 
 def hooks() -> str:

@@ -22,6 +22,7 @@ DOCS = ROOT / "docs"
 PAGES: dict[str, Callable[[], str]] = {
     "cli.md": cli_page.page,
     "errors.md": code_pages.errors,
+    "functions.md": code_pages.functions,
     "hooks.md": code_pages.hooks,
     "types.md": code_pages.types,
 }
