@@ -14,27 +14,36 @@ from mlbsdk.runtime.batch import Document, TableWritten
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-_NUMBER = "_number"
-_TIMES = {"captured_at": CAPTURED_AT, "captured_at_new": f"{CAPTURED_AT}_new"}
-
 
 def rows_of(rows: pa.Table, table: Table, documents: Iterable[Document]) -> pa.Table:
     """Return the rows of some documents."""
-    keys = [document.key for document in documents]
-    if not keys or not rows.num_rows:
-        return rows.slice(0, 0)
-    schema = pa.schema([rows.schema.field(name) for name in table.document_key])
-    columns = [pa.array([key[n] for key in keys], schema.field(n).type) for n in range(len(schema))]
-    if len(columns) == 1:
-        return rows.filter(pc.is_in(rows[table.document_key[0]], value_set=columns[0]))
-    return rows.join(pa.Table.from_arrays(columns, schema=schema), keys=list(table.document_key), join_type="left semi")
+    return rows.filter(_is_of(rows, table, documents))
 
 
 def without_rows_of(rows: pa.Table, table: Table, documents: Iterable[Document]) -> pa.Table:
     """Return the rows of all other documents."""
-    numbered = rows.append_column(_NUMBER, _positions(rows))
-    theirs = rows_of(numbered, table, documents)
-    return rows.filter(pc.invert(pc.is_in(numbered[_NUMBER], value_set=theirs[_NUMBER].combine_chunks())))
+    return rows.filter(pc.invert(_is_of(rows, table, documents)))
+
+
+def document_keys(table: Table, documents: Iterable[Document], schema: pa.Schema) -> pa.Table:
+    """Return the keys of documents, one column for each column of the key."""
+    keys = [document.key for document in documents]
+    fields = [schema.field(name) for name in table.document_key]
+    columns = [pa.array([key[n] for key in keys], field.type) for n, field in enumerate(fields)]
+    return pa.Table.from_arrays(columns, names=list(table.document_key))
+
+
+def _is_of(rows: pa.Table, table: Table, documents: Iterable[Document]) -> pa.ChunkedArray | pa.Array:
+    """Return for each row whether it is of one of the documents."""
+    wanted = document_keys(table, documents, rows.schema)
+    names = wanted.column_names
+    if len(names) == 1:
+        return pc.is_in(rows[names[0]], value_set=wanted[names[0]].combine_chunks())
+    # Only the key is joined: Arrow's joins refuse structs such as lineage_metadata, even as a mere payload.
+    numbers = _positions(rows)
+    keys = rows.select(names).append_column(_free_name(names), numbers)
+    theirs = keys.join(wanted, keys=names, join_type="left semi")[_free_name(names)]
+    return pc.is_in(numbers, value_set=theirs.combine_chunks())
 
 
 def match(stored: pa.Table, incoming: pa.Table, table: Table) -> pa.Table:
@@ -45,17 +54,23 @@ def match(stored: pa.Table, incoming: pa.Table, table: Table) -> pa.Table:
         it has none), and ``same`` bool, whether both are there and equal in every column but transform_timestamp and
         lineage_metadata; ``captured_at`` and ``captured_at_new``.
     """
-    keys = list(table.primary_key)
-    columns = [column for column in table.compared_columns if column not in keys]
-    left = stored.select([*keys, *columns]).append_column("_stored", _positions(stored))
-    right = incoming.select([*keys, *columns]).append_column("_incoming", _positions(incoming))
-    joined = left.join(right, keys=keys, join_type="full outer", right_suffix="_new")
-    same = pc.and_(pc.is_valid(joined["_stored"]), pc.is_valid(joined["_incoming"]))
-    for column in columns:
-        same = pc.and_(same, _same(joined[column], joined[f"{column}_new"]))
-    names = {"stored": joined["_stored"], "incoming": joined["_incoming"], "same": same}
-    times = {name: joined[column] for name, column in _TIMES.items() if column in joined.column_names}
-    return pa.table(names | times)
+    columns = [column for column in table.compared_columns if column not in table.primary_key]
+    # Columns are joined by number: their own names may be anything.
+    keys = [f"key{n}" for n in range(len(table.primary_key))]
+    old, new = ([f"{side}{n}" for n in range(len(columns))] for side in ("old", "new"))
+    left = stored.select([*table.primary_key, *columns]).rename_columns([*keys, *old])
+    right = incoming.select([*table.primary_key, *columns]).rename_columns([*keys, *new])
+    left = left.append_column("stored", _positions(stored))
+    right = right.append_column("incoming", _positions(incoming))
+    joined = left.join(right, keys=keys, join_type="full outer")
+    same = pc.and_(pc.is_valid(joined["stored"]), pc.is_valid(joined["incoming"]))
+    for one, other in zip(old, new, strict=True):
+        same = pc.and_(same, _same(joined[one], joined[other]))
+    names = {"stored": joined["stored"], "incoming": joined["incoming"], "same": same}
+    if CAPTURED_AT in columns:
+        n = columns.index(CAPTURED_AT)
+        names |= {"captured_at": joined[old[n]], "captured_at_new": joined[new[n]]}
+    return pa.table(names)
 
 
 def compare(stored: pa.Table, incoming: pa.Table, table: Table) -> TableWritten:
@@ -88,7 +103,9 @@ def merge(stored: pa.Table, incoming: pa.Table, table: Table) -> tuple[TableWrit
     takes = pc.or_(inserted, updated)
     change = TableWritten(_count(inserted), _count(updated), _count(comes) - _count(takes))
     kept = stored.take(matched["stored"].filter(pc.and_(was, pc.invert(takes))))
-    return change, pa.concat_tables([kept, incoming.take(matched["incoming"].filter(takes))])
+    taken = incoming.take(matched["incoming"].filter(takes))
+    # Stored rows may have columns that the mapping no longer has; incoming ones are null there.
+    return change, pa.concat_tables([kept, taken], promote_options="default")
 
 
 def compare_frames(stored: DataFrame, incoming: DataFrame, table: Table) -> TableWritten:
@@ -112,13 +129,20 @@ def compare_frames(stored: DataFrame, incoming: DataFrame, table: Table) -> Tabl
     return TableWritten(**{name: int(found[name]) for name in kinds})
 
 
+def _free_name(names: Iterable[str]) -> str:
+    """Return a column name that is none of these."""
+    return "_".join(["number", *names])
+
+
 def _positions(rows: pa.Table) -> pa.Array:
     return pc.subtract(pc.cumulative_sum(pa.repeat(1, rows.num_rows)), 1)
 
 
 def _same(one: pa.ChunkedArray, other: pa.ChunkedArray) -> pa.ChunkedArray:
-    both_null = pc.and_(pc.is_null(one), pc.is_null(other))
-    return pc.or_(both_null, pc.fill_null(pc.equal(one, other), False))
+    alike = pc.and_(pc.is_null(one), pc.is_null(other))
+    if pa.types.is_floating(one.type):
+        alike = pc.or_(alike, pc.fill_null(pc.and_(pc.is_nan(one), pc.is_nan(other)), False))
+    return pc.or_(alike, pc.fill_null(pc.equal(one, other), False))
 
 
 def _count(mask: pa.ChunkedArray | pa.Array) -> int:

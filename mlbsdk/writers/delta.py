@@ -11,7 +11,7 @@ same rules:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mlbsdk.errors import StoredSchemaError, WriteError
@@ -19,7 +19,8 @@ from mlbsdk.mapping.plan import CAPTURED_AT, Table
 from mlbsdk.runtime.batch import Batch, TableRows, TableWritten
 from mlbsdk.runtime.transformation import in_threads
 from mlbsdk.writers.changes import compare, rows_of
-from mlbsdk.writers.lakehouse import Decisions, Lakehouse, Ledger, documents_predicate
+from mlbsdk.writers.lakehouse import Decisions, Lakehouse, Ledger, documents_predicate, storable
+from mlbsdk.writers.stored import check_types
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,8 +41,10 @@ class DeltaWriter:
 
         Raises:
             TargetUnwritableError: it can't.
+            ConfigurationError: it holds tables of another format.
         """
         self.house.check_writable()
+        self.house.claim("delta")
 
     def address_of(self, table: str) -> tuple[str, str]:
         """Return the table's OpenLineage dataset (namespace, name)."""
@@ -53,16 +56,21 @@ class DeltaWriter:
         Raises:
             WriteError: a table could not be written; the tables before it are, and running again completes the others.
         """
+        from deltalake import DeltaTable
+
+        tables = [storable(rows) for rows in batch.tables.values()]
         with self.house.locked():
             ledger = Ledger(self.house, batch.plan)
+            ledger.check(lambda table: DeltaTable.is_deltatable(self.house.path(table)))
             decisions = ledger.decide(batch.documents)
             ledger.record((*decisions.new, *decisions.replacing), batch.run_id)
-            tables = list(batch.tables.values())
             written = in_threads(lambda rows: self._write(rows, decisions, batch.spark), tables)
         return {rows.table.name: change for rows, change in zip(tables, written, strict=True)}
 
     def _write(self, rows: TableRows, decisions: Decisions, spark: SparkSession) -> TableWritten:
-        commit = _ArrowCommit(rows.arrow) if rows.arrow is not None else _SparkCommit(rows.frame, spark)
+        commit: _ArrowCommit | _SparkCommit = (
+            _ArrowCommit(rows.arrow) if rows.arrow is not None else _SparkCommit(rows.frame, rows.count, spark)
+        )
         path = self.house.path(rows.table.name)
         try:
             if rows.table.on_missing == "keep":
@@ -87,7 +95,7 @@ class _ArrowCommit:
     def replace(self, path: str, table: Table, decisions: Decisions) -> TableWritten:
         from deltalake import write_deltalake
 
-        stored_table = _open(path, table, self.rows.schema)
+        stored_table = _open(path, table)
         stale = rows_of(self.rows, table, decisions.stale).num_rows
         current = (
             self.rows if not decisions.stale else rows_of(self.rows, table, (*decisions.new, *decisions.replacing))
@@ -118,7 +126,7 @@ class _ArrowCommit:
     def merge(self, path: str, table: Table) -> TableWritten:
         from deltalake import write_deltalake
 
-        stored = _open(path, table, self.rows.schema)
+        stored = _open(path, table)
         if stored is None:
             write_deltalake(
                 path,
@@ -130,8 +138,15 @@ class _ArrowCommit:
             return TableWritten(inserted=self.rows.num_rows)
         if not self.rows.num_rows:
             return TableWritten()
-        merge = stored.merge(self.rows, _on_key(table, '"'), source_alias="s", target_alias="t", merge_schema=True)
-        result = merge.when_matched_update_all(_is_newer(table, '"')).when_not_matched_insert_all().execute()
+        have = _stored_schema(stored)
+        rows = self.rows
+        for field in have:
+            if field.name not in rows.column_names:
+                # A column that the mapping no longer has: null in what replaces a row, not the older capture's value.
+                rows = rows.append_column(field.name, _nulls(rows.num_rows, field.type))
+        merge = stored.merge(rows, _on_key(table, '"'), source_alias="s", target_alias="t", merge_schema=True)
+        newer = _is_newer(table, '"', have.names)
+        result = merge.when_matched_update_all(newer).when_not_matched_insert_all().execute()
         inserted, updated = int(result["num_target_rows_inserted"]), int(result["num_target_rows_updated"])
         return TableWritten(inserted, updated, self.rows.num_rows - inserted - updated)
 
@@ -139,58 +154,75 @@ class _ArrowCommit:
 class _SparkCommit:
     """Commits a DataFrame with delta-spark."""
 
-    def __init__(self, frame: DataFrame, spark: SparkSession) -> None:
+    def __init__(self, frame: DataFrame, count: int, spark: SparkSession) -> None:
         self.frame = frame
+        self.count = count
         self.spark = spark
 
     def replace(self, path: str, table: Table, decisions: Decisions) -> TableWritten:
-        stored = self._open(path)
+        stored = _open(path, table)
         current = (*decisions.new, *decisions.replacing)
-        fresh = self.frame
+        fresh, stale = self.frame, 0
         if decisions.stale:
             fresh = self.frame.where(documents_predicate(table, current, "`") if current else "false")
-        stale = 0
-        if decisions.stale:
-            stale = self.frame.where(documents_predicate(table, decisions.stale, "`")).count()
+            stale = self.count - fresh.count()
         if stored is None or not decisions.replacing:
             inserted = self._append(path, table, fresh) if current or stored is None else 0
             return TableWritten(inserted=inserted, unchanged=stale)
         of_documents = documents_predicate(table, current, "`", "t.")
-        merge = stored.alias("t").merge(fresh.alias("s"), f"{_on_key(table, '`')} AND {of_documents}")
-        merge = merge.whenMatchedUpdateAll(_is_newer(table, "`")).whenNotMatchedInsertAll()
-        merge.whenNotMatchedBySourceDelete(of_documents).execute()
-        figures = self._figures(path)
-        deleted = figures["numTargetRowsDeleted"]
-        inserted, updated = figures["numTargetRowsInserted"], figures["numTargetRowsUpdated"]
-        return TableWritten(inserted, updated, figures["numSourceRows"] - inserted - updated + stale, deleted)
+        merge = self._merge(path, table, fresh, _stored_schema(stored).names, f" AND {of_documents}")
+        return self._merged(path, merge.whenNotMatchedBySourceDelete(of_documents))
 
     def merge(self, path: str, table: Table) -> TableWritten:
-        stored = self._open(path)
+        stored = _open(path, table)
         if stored is None:
             return TableWritten(inserted=self._append(path, table, self.frame))
-        merge = stored.alias("t").merge(self.frame.alias("s"), _on_key(table, "`"))
-        merge.whenMatchedUpdateAll(_is_newer(table, "`")).whenNotMatchedInsertAll().execute()
-        figures = self._figures(path)
-        inserted, updated = figures["numTargetRowsInserted"], figures["numTargetRowsUpdated"]
-        return TableWritten(inserted, updated, figures["numSourceRows"] - inserted - updated)
+        return self._merged(path, self._merge(path, table, self.frame, _stored_schema(stored).names))
 
-    def _open(self, path: str) -> Any:
+    def _merge(self, path: str, table: Table, rows: DataFrame, have: Iterable[str], condition: str = "") -> Any:
+        """Return a merge of rows by primary key that has still to be executed."""
         from delta.tables import DeltaTable as SparkDeltaTable
+        from pyspark.sql import functions as F
 
-        return SparkDeltaTable.forPath(self.spark, path) if SparkDeltaTable.isDeltaTable(self.spark, path) else None
+        stored = SparkDeltaTable.forPath(self.spark, path)
+        dropped = [field for field in stored.toDF().schema.fields if field.name not in rows.columns]
+        if dropped:  # null in what replaces a row, not the older capture's value
+            rows = rows.select("*", *(F.lit(None).cast(field.dataType).alias(field.name) for field in dropped))
+        merge = stored.alias("t").merge(rows.alias("s"), _on_key(table, "`") + condition).withSchemaEvolution()
+        return merge.whenMatchedUpdateAll(_is_newer(table, "`", have)).whenNotMatchedInsertAll()
+
+    def _merged(self, path: str, merge: Any) -> TableWritten:
+        figures = self._figures(path, merge.execute)
+        inserted, updated, deleted = (
+            figures.get(f"numTargetRows{what}", 0) for what in ("Inserted", "Updated", "Deleted")
+        )
+        return TableWritten(inserted, updated, self.count - inserted - updated, deleted)
 
     def _append(self, path: str, table: Table, rows: DataFrame) -> int:
-        writer = (
-            rows.write.format("delta").mode("append").option("mergeSchema", "true").partitionBy(*table.partition_by)
-        )
-        writer.option("delta.checkpointInterval", _CHECKPOINT_EVERY["delta.checkpointInterval"]).save(path)
-        return self._figures(path)["numOutputRows"]
+        writer = rows.write.format("delta").mode("append").option("mergeSchema", "true")
+        writer = writer.option("delta.checkpointInterval", _CHECKPOINT_EVERY["delta.checkpointInterval"])
+        figures = self._figures(path, lambda: writer.partitionBy(*table.partition_by).save(path))
+        return figures.get("numOutputRows", 0)
 
-    def _figures(self, path: str) -> dict[str, int]:
-        """Return what Delta says of the last commit; the target is locked, so it is ours."""
+    def _figures(self, path: str, commit: Callable[[], object]) -> dict[str, int]:
+        """Commit, and return what Delta says of it; the target is locked, so the last commit is ours, if there is one.
+
+        Delta leaves out a commit that changes nothing.
+        """
         from delta.tables import DeltaTable as SparkDeltaTable
 
-        found = SparkDeltaTable.forPath(self.spark, path).history(1).select("operationMetrics").collect()[0][0]
+        def last() -> tuple[int, dict[str, str]]:
+            if not SparkDeltaTable.isDeltaTable(self.spark, path):
+                return -1, {}
+            history = SparkDeltaTable.forPath(self.spark, path).history(1)
+            row = history.select("version", "operationMetrics").collect()[0]
+            return row["version"], row["operationMetrics"]
+
+        before, _ = last()
+        commit()
+        after, found = last()
+        if after == before:
+            return {}
         return {name: int(value) for name, value in found.items() if str(value).isdigit()}
 
 
@@ -198,11 +230,17 @@ def _on_key(table: Table, quote: str) -> str:
     return " AND ".join(f"t.{quote}{name}{quote} = s.{quote}{name}{quote}" for name in table.primary_key)
 
 
-def _is_newer(table: Table, quote: str) -> str:
-    """Return SQL: the incoming row is of a newer capture, or of an equal one and differs."""
+def _is_newer(table: Table, quote: str, have: Iterable[str]) -> str:
+    """Return SQL: the incoming row is of a newer capture, or of an equal one and differs.
+
+    A column that the stored table does not ``have`` yet counts as null there.
+    """
+    stored = set(have)
     captured = f"{quote}{CAPTURED_AT}{quote}"
     distinct = [
         f"NOT (t.{quote}{name}{quote} IS NOT DISTINCT FROM s.{quote}{name}{quote})"
+        if name in stored
+        else f"s.{quote}{name}{quote} IS NOT NULL"
         for name in table.compared_columns
         if name not in (*table.primary_key, CAPTURED_AT)
     ]
@@ -210,38 +248,31 @@ def _is_newer(table: Table, quote: str) -> str:
     return f"s.{captured} > t.{captured} OR (s.{captured} = t.{captured} AND ({differs}))"
 
 
-def _open(path: str, table: Table, wanted: pa.Schema) -> DeltaTable | None:
+def _open(path: str, table: Table) -> DeltaTable | None:
     """Open a stored table, or return None where there is none yet.
 
     Raises:
         StoredSchemaError: a stored column has another type than the mapping says.
     """
-    import pyarrow as pa
     from deltalake import DeltaTable
 
     if not DeltaTable.is_deltatable(path):
         return None
     stored = DeltaTable(path)
-    have = pa.schema(stored.schema().to_arrow())
-    differing = [
-        f"{field.name} is {have.field(field.name).type}, the mapping says {field.type}"
-        for field in wanted
-        if field.name in have.names and not _alike(have.field(field.name).type, field.type)
-    ]
-    if differing:
-        raise StoredSchemaError(
-            f"table '{table.name}' at '{path}' has other types: {'; '.join(differing)}",
-            fix="Write to another target, or rewrite the stored table with the new types first.",
-        )
+    check_types(_stored_schema(stored), table, path)
     return stored
 
 
-def _alike(one: pa.DataType, other: pa.DataType) -> bool:
-    import pyarrow.types as types
+def _stored_schema(stored: DeltaTable) -> pa.Schema:
+    import pyarrow as pa
 
-    if types.is_nested(one) or one.equals(other):
-        return True
-    return bool(types.is_string(other) and (types.is_string(one) or types.is_large_string(one)))
+    return pa.schema(stored.schema().to_arrow())
+
+
+def _nulls(rows: int, kind: pa.DataType) -> pa.Array:
+    import pyarrow as pa
+
+    return pa.nulls(rows, kind)
 
 
 def _stored_rows(stored: DeltaTable, table: Table, documents: Any, schema: pa.Schema) -> pa.Table:

@@ -9,35 +9,44 @@ PostgreSQL don't have that gap.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlbsdk.errors import ConfigurationError, WriteError
+from mlbsdk.errors import ConfigurationError, StoredSchemaError, WriteError
 from mlbsdk.runtime.batch import Batch, TableRows, TableWritten
 from mlbsdk.runtime.transformation import in_threads
-from mlbsdk.writers.lakehouse import Decisions, Lakehouse, Ledger
+from mlbsdk.writers.lakehouse import Decisions, Lakehouse, Ledger, storable
 from mlbsdk.writers.staging import ArrowStaging, SparkStaging, Staging
+from mlbsdk.writers.stored import check_file_types
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+DRAFT = ".draft"
+_TIMESTAMPS = "spark.sql.parquet.outputTimestampType"
+
 
 @dataclass
 class Publication:
-    """What has to happen to files so that a batch is visible. Paths are absolute."""
+    """What has to happen to files so that a batch is visible. Paths are relative to the target: it may be moved."""
 
     moves: list[tuple[str, str]] = field(default_factory=list)
     deletions: list[str] = field(default_factory=list)
 
     def save(self, path: Path) -> None:
-        """Write it in one step."""
-        draft = path.with_suffix(".draft")
-        draft.write_text(json.dumps({"moves": self.moves, "deletions": self.deletions}), encoding="utf-8")
+        """Write it in one step, and durably: from then on the batch is decided."""
+        draft = path.with_suffix(DRAFT)
+        with draft.open("w", encoding="utf-8") as stream:
+            json.dump({"moves": self.moves, "deletions": self.deletions}, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
         draft.replace(path)
 
     @classmethod
@@ -46,14 +55,24 @@ class Publication:
         found = json.loads(path.read_text(encoding="utf-8"))
         return cls([(source, target) for source, target in found["moves"]], list(found["deletions"]))
 
-    def apply(self) -> None:
-        """Do it; what is done already is passed over."""
+    def apply(self, root: Path) -> None:
+        """Do it; what is done already is passed over.
+
+        Raises:
+            WriteError: a file that has to be moved is gone; nothing is deleted then.
+        """
         for source, target in self.moves:
-            if Path(source).exists():
-                Path(target).parent.mkdir(parents=True, exist_ok=True)
-                Path(source).replace(target)
+            staged, published = root / source, root / target
+            if staged.exists():
+                published.parent.mkdir(parents=True, exist_ok=True)
+                staged.replace(published)
+            elif not published.exists():
+                raise WriteError(
+                    f"the batch that was being published can't be completed: '{staged}' is gone",
+                    fix="Restore it, or write to another target and run all captures again.",
+                )
         for path in self.deletions:
-            Path(path).unlink(missing_ok=True)
+            (root / path).unlink(missing_ok=True)
 
 
 class FileWriter:
@@ -76,8 +95,10 @@ class FileWriter:
 
         Raises:
             TargetUnwritableError: it can't.
+            ConfigurationError: it holds tables of another format.
         """
         self.house.check_writable()
+        self.house.claim(self.format)
         with self.house.locked():
             self._recover()
 
@@ -91,21 +112,32 @@ class FileWriter:
         Raises:
             WriteError: a table could not be staged; nothing is published then.
         """
+        tables = [storable(rows) for rows in batch.tables.values()]
         with self.house.locked():
             self._recover()
             ledger = Ledger(self.house, batch.plan)
+            ledger.check(lambda table: bool(self._stored(table)))
             decisions = ledger.decide(batch.documents)
             staging = self._staging / f"{batch.run_id}-{batch.batch_id}-{uuid.uuid4().hex[:8]}"
-            tables = list(batch.tables.values())
             publication = Publication()
-            written = in_threads(
-                lambda rows: self._stage_table(rows, decisions, batch.spark, staging, publication), tables
-            )
+            with _standard_timestamps(batch.spark):
+                written = in_threads(
+                    lambda rows: self._stage_table(rows, decisions, batch.spark, staging, publication), tables
+                )
             ledger.record((*decisions.new, *decisions.replacing), batch.run_id)
             if publication.moves or publication.deletions:
                 publication.save(self._publications / f"{staging.name}.json")
             self._recover()
         return {rows.table.name: change for rows, change in zip(tables, written, strict=True)}
+
+    @property
+    def _root(self) -> Path:
+        return Path(self.house.root)
+
+    def _stored(self, table: str) -> list[str]:
+        """Return the files of a table, sorted."""
+        found = Path(self.house.path(table)).rglob(f"*.{self.format}")
+        return sorted(str(path) for path in found if not path.name.startswith(("_", ".")))
 
     @property
     def _staging(self) -> Path:
@@ -120,8 +152,10 @@ class FileWriter:
     def _recover(self) -> None:
         """Finish decided publications and drop what was staged for undecided ones."""
         for path in sorted(self._publications.glob("*.json")):
-            Publication.load(path).apply()
+            Publication.load(path).apply(self._root)
             path.unlink()
+        for draft in self._publications.glob(f"*{DRAFT}"):
+            draft.unlink()
         shutil.rmtree(self._staging, ignore_errors=True)
 
     def _stage_table(
@@ -131,15 +165,22 @@ class FileWriter:
         folder = Path(self.house.path(table.name))
         try:
             change, superseded = self._stage(rows, folder, staging / table.name, decisions, spark)
+        except StoredSchemaError:
+            raise
         except Exception as problem:  # whatever Spark or the file system raises, the user needs to know the table
             reason = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
             raise WriteError(
                 f"table '{table.name}' could not be staged: {reason}", fix="Nothing was published; run again."
             ) from problem
         staged = sorted((staging / table.name).rglob(f"*.{self.format}"))
-        publication.moves += [(str(path), str(folder / path.relative_to(staging / table.name))) for path in staged]
-        publication.deletions += superseded
+        publication.moves += [
+            (self._relative(path), self._relative(folder / path.relative_to(staging / table.name))) for path in staged
+        ]
+        publication.deletions += [self._relative(Path(path)) for path in superseded]
         return change
+
+    def _relative(self, path: Path) -> str:
+        return str(path.relative_to(self._root))
 
     def _stage(
         self, rows: TableRows, folder: Path, staged: Path, decisions: Decisions, spark: SparkSession
@@ -150,5 +191,20 @@ class FileWriter:
             staging = ArrowStaging(rows.arrow, rows.table, folder)
         else:
             staging = SparkStaging(rows.frame, rows.count, rows.table, folder, self.format, spark)
-        stored = (str(path) for path in folder.rglob(f"*.{self.format}") if not path.name.startswith(("_", ".")))
-        return staging.stage(sorted(stored), decisions, staged)
+        stored = self._stored(rows.table.name)
+        check_file_types(stored, self.format, rows.table, str(folder))
+        return staging.stage(stored, decisions, staged)
+
+
+@contextlib.contextmanager
+def _standard_timestamps(spark: SparkSession | None) -> Iterator[None]:
+    """Have Spark write Parquet timestamps as the standard says, as Arrow does: its default INT96 has no time zone."""
+    if spark is None:
+        yield
+        return
+    before = spark.conf.get(_TIMESTAMPS) or "INT96"
+    spark.conf.set(_TIMESTAMPS, "TIMESTAMP_MICROS")
+    try:
+        yield
+    finally:
+        spark.conf.set(_TIMESTAMPS, before)

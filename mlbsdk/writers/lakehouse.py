@@ -10,18 +10,21 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from datetime import datetime, timezone
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timezone
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from mlbsdk.errors import TargetUnwritableError
+from mlbsdk.errors import ConfigurationError, TargetUnwritableError, WriteError, shortened
 from mlbsdk.mapping.plan import Plan, Table
 from mlbsdk.runtime.addresses import child, dataset_of, is_local, local_path
-from mlbsdk.runtime.batch import Document
+from mlbsdk.runtime.batch import Document, TableRows
 
 HOUSEKEEPING = "_mlbsdk"
+_UNUSABLE = re.compile(r"[\[\]|^\\]|%[0-9A-Fa-f]{2}")
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,13 @@ class Lakehouse:
         """
         if not self.is_local:
             return
+        odd = _UNUSABLE.search(self.root)
+        if odd:
+            # delta-rs 1.6 panics on the first four and takes %41 for A.
+            raise TargetUnwritableError(
+                f"tables can't be kept in '{self.root}': Delta can't use a path with '{odd[0]}'",
+                fix="Choose another --target.",
+            )
         try:
             folder = Path(self.housekeeping)
             folder.mkdir(parents=True, exist_ok=True)
@@ -72,6 +82,26 @@ class Lakehouse:
                 f"can't write to '{self.root}': {problem.strerror or problem}",
                 fix="Choose another --target, or give this user the right to write there.",
             ) from problem
+
+    def claim(self, format: str) -> None:
+        """Bind a target folder to one format: tables of two would share folders and ledger, and harm each other.
+
+        Raises:
+            ConfigurationError: it holds tables of another format.
+        """
+        if not self.is_local:
+            return
+        marker = Path(self.housekeeping) / "format"
+        if not marker.exists():
+            draft = marker.with_name(f"format-{os.getpid()}")
+            draft.write_text(f"{format}\n", encoding="utf-8")
+            draft.replace(marker)
+        held = marker.read_text(encoding="utf-8").strip()
+        if held != format:
+            raise ConfigurationError(
+                f"'{self.root}' holds {held} tables, so it can't take {format} ones",
+                fix=f"Choose another --target, or {held}:{self.root}.",
+            )
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -92,7 +122,27 @@ class Ledger:
 
     def __init__(self, house: Lakehouse, plan: Plan) -> None:
         self.path = child(house.housekeeping, "documents")
+        self.plan = plan
         self.transform = plan.name
+
+    def check(self, holds: Callable[[str], bool]) -> None:
+        """Check that the ledger is there when tables are; ``holds`` says whether a table is.
+
+        Without it every document would count as new, and its rows would be doubled.
+
+        Raises:
+            WriteError: it is missing.
+        """
+        from deltalake import DeltaTable
+
+        if DeltaTable.is_deltatable(self.path):
+            return
+        there = [table.name for table in self.plan.tables if holds(table.name)]
+        if there:
+            raise WriteError(
+                f"the target has tables ({shortened(there, 3)}) but no ledger of their captures at '{self.path}'",
+                fix="Restore the ledger's folder, or write to another --target.",
+            )
 
     def decide(self, documents: Iterable[Document]) -> Decisions:
         """Compare a batch's documents with what the target has seen."""
@@ -120,11 +170,11 @@ class Ledger:
             }
             for document in documents
         ]
-        if not rows:
-            return
         incoming = pa.Table.from_pylist(rows, schema=_LEDGER_SCHEMA())
         if not DeltaTable.is_deltatable(self.path):
             write_deltalake(self.path, incoming, description="Newest capture of every document.")
+            return
+        if not rows:
             return
         merge = DeltaTable(self.path).merge(
             incoming, "t.transform = s.transform AND t.document = s.document", source_alias="s", target_alias="t"
@@ -150,13 +200,35 @@ def _LEDGER_SCHEMA() -> Any:
     return pa.schema([*fields, ("recorded_at", moment)])
 
 
+def storable(rows: TableRows) -> TableRows:
+    """Return rows as stores keep them: an empty text in a partition column is null, as folders can't say it."""
+    names = [name for name in rows.table.partition_by if rows.table.column(name).type.spark == "string"]
+    if not names:
+        return rows
+    from pyspark.sql import functions as F
+
+    arrow = rows.arrow
+    if arrow is not None:
+        import pyarrow.compute as pc
+
+        for name in names:
+            values = pc.if_else(pc.equal(arrow[name], ""), None, arrow[name])
+            arrow = arrow.set_column(arrow.schema.get_field_index(name), arrow.schema.field(name), values)
+        return replace(rows, arrow=arrow)
+    return replace(rows, frame=rows.frame.withColumns({name: F.expr(f"nullif(`{name}`, '')") for name in names}))
+
+
 def document_name(key: tuple[Any, ...]) -> str:
     """Return a document's key as JSON text."""
     return json.dumps([value if isinstance(value, int | str | bool) or value is None else str(value) for value in key])
 
 
-def sql_literal(value: Any) -> str:
-    """Return a key value as a SQL literal that Spark and DataFusion both read."""
+def sql_literal(value: Any, quote: str) -> str:
+    """Return a key value as a SQL literal; ``quote`` tells the engine: ` is Spark, " is DataFusion.
+
+    DataFusion brings text to a column's type; Spark brings the column to text, so its literals are typed.
+    """
+    is_spark = quote == "`"
     if value is None:
         return "NULL"
     if isinstance(value, bool):
@@ -164,17 +236,39 @@ def sql_literal(value: Any) -> str:
     if isinstance(value, int | float):
         return repr(value)
     if isinstance(value, datetime):
-        return f"TIMESTAMP '{value.isoformat()}'"
-    return "'" + str(value).replace("'", "''") + "'"
+        kind = "TIMESTAMP " if value.tzinfo else "TIMESTAMP_NTZ "
+        return f"{kind if is_spark else ''}'{value.isoformat()}'"
+    if isinstance(value, date):
+        return f"DATE '{value.isoformat()}'"
+    if isinstance(value, Decimal):
+        return f"{value:f}BD" if is_spark else f"'{value:f}'"
+    # Spark reads \\ as the start of an escape, DataFusion as itself.
+    text = str(value).replace("\\", "\\\\") if is_spark else str(value)
+    return "'" + text.replace("'", "\\'" if is_spark else "''") + "'"
 
 
 def documents_predicate(table: Table, documents: Iterable[Document], quote: str, prefix: str = "") -> str:
     """Return SQL that is true for the rows of these documents; ``quote`` is the engine's identifier quote."""
-    names = [f"{prefix}{quote}{name}{quote}" for name in table.document_key]
-    keys = [document.key for document in documents]
-    if len(names) == 1:
-        return f"{names[0]} IN ({', '.join(sql_literal(key[0]) for key in keys)})"
-    one_by_one = (
-        " AND ".join(f"{name} = {sql_literal(value)}" for name, value in zip(names, key, strict=True)) for key in keys
-    )
-    return "(" + " OR ".join(f"({one})" for one in one_by_one) + ")"
+    *names, last = [f"{prefix}{quote}{name}{quote}" for name in table.document_key]
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for document in documents:
+        *values, final = [sql_literal(value, quote) for value in document.key]
+        groups.setdefault(tuple(values), []).append(final)
+    one_by_one = [
+        " AND ".join(
+            [
+                *(f"{name} = {value}" for name, value in zip(names, values, strict=True)),
+                f"{last} IN ({', '.join(finals)})",
+            ]
+        )
+        for values, finals in groups.items()
+    ]
+    return _any_of([f"({one})" for one in one_by_one])
+
+
+def _any_of(conditions: list[str]) -> str:
+    """Join conditions by OR as a balanced tree: engines walk it by recursion, and a chain of 5000 ends the process."""
+    if len(conditions) == 1:
+        return conditions[0]
+    middle = len(conditions) // 2
+    return f"({_any_of(conditions[:middle])} OR {_any_of(conditions[middle:])})"

@@ -20,14 +20,18 @@ import pyarrow.dataset as ds
 from mlbsdk.mapping.plan import CAPTURED_AT, LINEAGE, Table
 from mlbsdk.runtime.arrow import arrow_schema
 from mlbsdk.runtime.batch import Document, TableWritten
-from mlbsdk.writers.changes import compare, compare_frames, merge, rows_of, without_rows_of
+from mlbsdk.writers.changes import compare, compare_frames, document_keys, merge, rows_of, without_rows_of
 from mlbsdk.writers.lakehouse import Decisions, documents_predicate
+from mlbsdk.writers.stored import column_names
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.types import StructField
 
 Rows = TypeVar("Rows")
 _FILE = "_file"
+#: What Spark escapes in a partition folder's name.
+_SPELLING = {code: f"%{code:02X}" for code in (*range(1, 0x20), *map(ord, "\"#%'*/:=?\\{[]^"), 0x7F)}
 
 
 @dataclass
@@ -83,7 +87,8 @@ class ArrowStaging(Staging[pa.Table]):
         change = compare(rows_of(before, self.table, current), incoming, self.table).plus_unchanged(stale)
         if not change.is_change:
             return Staged(change)
-        return Staged(change, pa.concat_tables([without_rows_of(before, self.table, current), incoming]), holding)
+        rows = pa.concat_tables([without_rows_of(before, self.table, current), incoming], promote_options="default")
+        return Staged(change, rows, holding)
 
     def merged(self, stored: Sequence[str]) -> Staged[pa.Table]:
         """Merge the rows by primary key."""
@@ -104,15 +109,12 @@ class ArrowStaging(Staging[pa.Table]):
             file_options=ds.ParquetFileFormat().make_write_options(compression="snappy", coerce_timestamps="us"),
             max_partitions=100_000,
         )
+        for inner in sorted(folder.rglob("*=*%*"), reverse=True):
+            inner.rename(inner.with_name(_as_spark_spells(inner.name)))
 
     def _files_of(self, files: Sequence[str], documents: Iterable[Document]) -> list[str]:
         """Return the files that hold rows of some documents."""
-        keys = pa.table(
-            {
-                name: pa.array([document.key[n] for document in documents], self.rows.schema.field(name).type)
-                for n, name in enumerate(self.table.document_key)
-            }
-        )
+        keys = document_keys(self.table, documents, self.rows.schema)
         return self._files_with(files, keys)
 
     def _files_with(self, files: Sequence[str], keys: pa.Table) -> list[str]:
@@ -129,7 +131,10 @@ class ArrowStaging(Staging[pa.Table]):
         return sorted(pc.unique(found["__filename"]).to_pylist())
 
     def _read(self, files: Iterable[str]) -> pa.Table:
-        """Return the rows of some files with the mapping's columns; a column that a file lacks is null."""
+        """Return the rows of some files with the mapping's columns; a column that a file lacks is null.
+
+        Columns that the mapping no longer has come last, so that rows written again keep them.
+        """
         schema = arrow_schema(self.table)
         read = []
         for file in files:
@@ -137,8 +142,12 @@ class ArrowStaging(Staging[pa.Table]):
             for name in schema.names:
                 if name not in found.column_names:
                     found = found.append_column(name, pa.nulls(found.num_rows, schema.field(name).type))
-            read.append(found.select(schema.names).cast(schema))
-        return pa.concat_tables(read) if read else schema.empty_table()
+            dropped = [name for name in found.column_names if name not in schema.names]
+            ours = found.select(schema.names).cast(schema)
+            for name in dropped:
+                ours = ours.append_column(found.schema.field(name), found[name])
+            read.append(ours)
+        return pa.concat_tables(read, promote_options="default") if read else schema.empty_table()
 
     def _dataset(self, files: Sequence[str]) -> ds.Dataset:
         schema = arrow_schema(self.table)
@@ -179,7 +188,8 @@ class SparkStaging(Staging["DataFrame"]):
         change = compare_frames(before.where(theirs), incoming, self.table).plus_unchanged(stale)
         if not change.is_change:
             return Staged(change)
-        return Staged(change, before.where(f"NOT ({theirs})").unionByName(incoming), holding)
+        others = self._read(holding, self._dropped(holding)).where(f"NOT ({theirs})")
+        return Staged(change, others.unionByName(incoming, allowMissingColumns=True), holding)
 
     def merged(self, stored: Sequence[str]) -> Staged[DataFrame]:
         """Merge the rows by primary key."""
@@ -193,16 +203,19 @@ class SparkStaging(Staging["DataFrame"]):
         holding = _files(located)
         if not holding:
             return everything
-        before = self._read(holding)
-        old, new = (F.struct(*(F.col(f"{alias}.`{name}`") for name in self._columns)) for alias in ("o", "n"))
+        dropped = self._dropped(holding)
+        before = self._read(holding, dropped)
+        incoming = self.frame.select("*", *(F.lit(None).cast(one.dataType).alias(one.name) for one in dropped))
+        columns = [*self._columns, *(one.name for one in dropped)]
+        old, new = (F.struct(*(F.col(f"{alias}.`{name}`") for name in columns)) for alias in ("o", "n"))
         was, comes = F.col(f"o.`{keys[0]}`").isNotNull(), F.col(f"n.`{keys[0]}`").isNotNull()
         old_content, new_content = (
             F.struct(*(F.col(f"{alias}.`{name}`") for name in self.table.compared_columns)) for alias in ("o", "n")
         )
-        newer = F.col(f"n.{CAPTURED_AT}") >= F.col(f"o.{CAPTURED_AT}")
+        newer = F.coalesce(F.col(f"n.{CAPTURED_AT}") >= F.col(f"o.{CAPTURED_AT}"), F.lit(False))
         takes = comes & (~was | (newer & ~old_content.eqNullSafe(new_content)))
         condition = [F.col(f"o.`{key}`") == F.col(f"n.`{key}`") for key in keys]
-        joined = before.alias("o").join(self.frame.alias("n"), condition, "full_outer")
+        joined = before.alias("o").join(incoming.alias("n"), condition, "full_outer")
         figures = joined.agg(
             F.count_if(takes & ~was).alias("inserted"),
             F.count_if(takes & was).alias("updated"),
@@ -226,16 +239,39 @@ class SparkStaging(Staging["DataFrame"]):
         """Return the files that hold rows for which a predicate is true."""
         return _files(self._read(files, located=True).where(predicate)) if files else []
 
-    def _read(self, files: Sequence[str], located: bool = False) -> DataFrame:
+    def _dropped(self, files: Sequence[str]) -> list[StructField]:
+        """Return the columns that files hold and the mapping no longer has."""
+        found: dict[str, StructField] = {}
+        for file in files:
+            if set(column_names(file, self.format)) - {*self._columns, *found}:
+                schema = self.spark.read.format(self.format).load(escaped(file)).schema
+                found |= {field.name: field for field in schema.fields if field.name not in self._columns}
+        return list(found.values())
+
+    def _read(self, files: Sequence[str], dropped: Sequence[StructField] = (), located: bool = False) -> DataFrame:
         """Return the rows of some files; ``located`` adds the file of each."""
         from pyspark.sql import functions as F
+        from pyspark.sql.types import StructType
 
         from mlbsdk.runtime.schemas import spark_schema
 
-        reader = self.spark.read.format(self.format).schema(spark_schema(self.table))
-        frame = reader.option("basePath", str(self.folder)).load(list(files))
+        schema = StructType([*spark_schema(self.table).fields, *dropped])
+        reader = self.spark.read.format(self.format).schema(schema)
+        frame = reader.option("basePath", str(self.folder)).load([escaped(file) for file in files])
         file = [F.col("_metadata.file_path").alias(_FILE)] if located else []
-        return frame.select(*(F.col(f"`{name}`") for name in self._columns), *file)
+        columns = [*self._columns, *(field.name for field in dropped)]
+        return frame.select(*(F.col(f"`{name}`") for name in columns), *file)
+
+
+def escaped(path: str) -> str:
+    """Return a path that Spark does not take for a pattern."""
+    return path.translate({ord(char): f"\\{char}" for char in "[]{}*?\\"})
+
+
+def _as_spark_spells(folder: str) -> str:
+    """Return a partition folder's name in Spark's spelling: it can't read Arrow's, which escapes all but ASCII."""
+    column, _, value = folder.partition("=")
+    return f"{column}={unquote(value).translate(_SPELLING)}"
 
 
 def _files(located: DataFrame) -> list[str]:

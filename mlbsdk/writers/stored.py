@@ -1,0 +1,111 @@
+"""What stored tables and files hold: their columns, and whether these still have the mapping's types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.types as types
+
+from mlbsdk.errors import StoredSchemaError
+from mlbsdk.mapping.plan import LINEAGE, Table
+from mlbsdk.runtime.arrow import arrow_schema
+
+
+def check_types(stored: pa.Schema, table: Table, path: str) -> None:
+    """Check that columns still have the types that they are stored with.
+
+    Raises:
+        StoredSchemaError: one has not; all are named.
+    """
+    _refuse(
+        [
+            f"{field.name} is {stored.field(field.name).type}, the mapping says {field.type}"
+            for field in arrow_schema(table)
+            if field.name in stored.names and not _alike(stored.field(field.name).type, field.type)
+        ],
+        table,
+        path,
+    )
+
+
+def check_file_types(files: Sequence[str], format: str, table: Table, path: str) -> None:
+    """Check the same for the files of a table by the newest of them: types never mix in a folder that is checked.
+
+    Raises:
+        StoredSchemaError: a column has another type.
+    """
+    if not files:
+        return
+    newest = max(files, key=lambda file: Path(file).stat().st_mtime_ns)
+    if format == "parquet":
+        import pyarrow.parquet as pq
+
+        check_types(pq.read_schema(newest), table, path)
+        return
+    found = _avro_fields(newest)
+    _refuse(
+        [
+            f"{column.name} is {_told(found[column.name])}, the mapping says {_told(column.type.avro)}"
+            for column in table.columns
+            if column.name in found and _kind(found[column.name]) != _kind(column.type.avro)
+        ],
+        table,
+        path,
+    )
+
+
+def column_names(file: str, format: str) -> list[str]:
+    """Return the columns that a file holds; partition columns are in its folders' names."""
+    if format == "parquet":
+        import pyarrow.parquet as pq
+
+        return list(pq.read_schema(file).names)
+    return list(_avro_fields(file))
+
+
+def _refuse(differing: Sequence[str], table: Table, path: str) -> None:
+    if differing:
+        raise StoredSchemaError(
+            f"table '{table.name}' at '{path}' has other types: {'; '.join(differing)}",
+            fix="Write to another target, or rewrite the stored table with the new types first.",
+        )
+
+
+def _alike(one: pa.DataType, other: pa.DataType) -> bool:
+    if types.is_nested(one) or one.equals(other):
+        return True
+    if types.is_timestamp(one) and types.is_timestamp(other):
+        # Spark's INT96 timestamps show as nanoseconds without a zone.
+        return (one.tz is None) == (other.tz is None) or one.unit == "ns"
+    return bool(types.is_string(other) and (types.is_string(one) or types.is_large_string(one)))
+
+
+def _avro_fields(file: str) -> Mapping[str, Any]:
+    """Return the type of each column of an Avro file, without the null that each may be."""
+    import fastavro
+
+    with Path(file).open("rb") as stream:
+        schema: Any = fastavro.reader(stream).writer_schema
+    return {field["name"]: _not_null(field["type"]) for field in schema["fields"] if field["name"] != LINEAGE}
+
+
+def _not_null(kind: Any) -> Any:
+    return next(one for one in kind if one != "null") if isinstance(kind, list) else kind
+
+
+def _kind(kind: Any) -> tuple[Any, ...]:
+    """Return what two Avro types must have in common. Decimals may be bytes or fixed."""
+    if not isinstance(kind, dict):
+        return (kind,)
+    if kind.get("logicalType") == "decimal":
+        return ("decimal", kind["precision"], kind.get("scale", 0))
+    return (kind["type"], kind.get("logicalType"))
+
+
+def _told(kind: Any) -> str:
+    """Return an Avro type as a person reads it."""
+    base, *more = _kind(kind)
+    return f"{base}({', '.join(map(str, more))})" if base == "decimal" else str(more[0] if more and more[0] else base)
