@@ -9,9 +9,7 @@ import click
 import markdown as md
 import typer
 
-_HEAD = f"""{md.note("mlbsdk/cli/")}
-
-# Command line
+_HEAD = f"""{md.head("Command line", "mlbsdk/cli/")}
 
 ```
 mlbsdk [--debug] [--version] COMMAND ...

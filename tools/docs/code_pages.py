@@ -33,9 +33,7 @@ _EXIT = {1: "1, failed", 2: "2, usage or configuration", 3: "3, quality gate clo
 def errors() -> str:
     """Return the page of all error codes."""
     parts = [
-        md.note("mlbsdk/errors.py"),
-        "",
-        "# Errors",
+        md.head("Errors", "mlbsdk/errors.py"),
         "",
         "An error that a user can meet has a code that stays, says where and what, and how to mend it. "
         "`mlbsdk --debug` (or `MLBSDK_DEBUG=1`) shows the traceback as well. "
@@ -123,9 +121,7 @@ def types() -> str:
     aliases = "`INTEGER` is INT, `DECIMAL` NUMERIC, `STRING` TEXT, `FLOAT` REAL and `BOOL` BOOLEAN."
     return "\n".join(
         [
-            md.note("mlbsdk/mapping/types.py or tools/docs/code_pages.py"),
-            "",
-            "# Types",
+            md.head("Types", "mlbsdk/mapping/types.py or tools/docs/code_pages.py"),
             "",
             "A mapping's types have one meaning in every store. They are defined in `mlbsdk/mapping/types.py`.",
             "",
@@ -157,9 +153,7 @@ def functions() -> str:
         by_letter.setdefault(name[0], []).append(md.code(name))
     return "\n".join(
         [
-            md.note("mlbsdk/mapping/expressions.py"),
-            "",
-            "# Functions",
+            md.head("Functions", "mlbsdk/mapping/expressions.py"),
             "",
             "What [expressions](mapping-language.md#expressions), filters and rules may call: "
             "functions of Spark SQL, with Spark's meaning. Any other is refused when the mapping is loaded; "
@@ -175,9 +169,7 @@ def hooks() -> str:
     """Return the hook reference: hooks with their records, then what records are made of."""
     classes = _classes(hookspecs)
     parts = [
-        md.note("mlbsdk/hookspecs.py"),
-        "",
-        "# Hooks",
+        md.head("Hooks", "mlbsdk/hookspecs.py"),
         "",
         *md.from_docstring(inspect.getdoc(hookspecs) or "").splitlines()[2:],
         "",

@@ -1,6 +1,7 @@
 """Entity-relationship diagrams as plain SVG.
 
-Tables stand in columns by how far they are from the root, with lines between keys.
+Tables stand in columns by how far they are from the root. A line leads from a table to those that refer to it; it ends
+in a crow's foot where many rows may refer to one, and in a bar where it is one.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ _CHARACTER = 7.3
 _STYLE = (
     "text{font:12px ui-monospace,Menlo,Consolas,monospace;fill:#1b1f24}.name{font-weight:bold;fill:#fff}"
     ".key{font-weight:bold}.to{fill:#57606a}.box{fill:#fff;stroke:#57606a}.head{fill:#24476b}"
-    ".line{fill:none;stroke:#7d8590;stroke-width:1.2}.end{fill:#7d8590}"
+    ".line{fill:none;stroke:#57606a;stroke-width:1.2}"
 )
 
 
@@ -142,10 +143,16 @@ def _centre(boxes: dict[str, Box], columns: dict[int, list[Box]]) -> None:
 
 def _line(parent: Box, child: Box) -> str:
     start, end = parent.x + parent.width, child.x
-    bend = (end - start) / 2
-    above, below = f"{parent.middle:.0f}", f"{child.middle:.0f}"
-    path = f"M{start:.0f},{above} C{start + bend:.0f},{above} {end - bend:.0f},{below} {end:.0f},{below}"
-    return f'<path class="line" d="{path}"/><circle class="end" cx="{start:.0f}" cy="{above}" r="3"/>'
+    left, right = start + 10, end - 12
+    middle = (left + right) / 2
+    above, below = parent.middle, child.middle
+    bend = f"{middle:.0f},{above:.0f} {middle:.0f},{below:.0f} {right:.0f},{below:.0f}"
+    path = f"M{start:.0f},{above:.0f} H{left:.0f} C{bend} H{end:.0f}"
+    one = f"M{start + 6:.0f},{above - 5:.0f} v10"
+    kinds = {r.type for r in child.table.relationships if r.to_table == parent.table.name}
+    many = f"M{end:.0f},{below - 5:.0f} L{end - 10:.0f},{below:.0f} L{end:.0f},{below + 5:.0f}"
+    foot = f"M{end - 6:.0f},{below - 5:.0f} v10" if kinds == {"one_to_one"} else many
+    return f'<path class="line" d="{path} {one} {foot}"/>'
 
 
 def _drawn(box: Box) -> str:

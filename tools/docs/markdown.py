@@ -9,9 +9,12 @@ NOTE = "<!-- Made by tools/docs/generate.py: change {source} and run it again. -
 _ROLE = re.compile(r":(?:class|func|meth|mod|data|attr):`~?([^`]+)`")
 
 
-def note(source: str) -> str:
-    """Return the comment that tells where a generated page comes from."""
-    return NOTE.format(source=source)
+def head(title: str, source: str) -> str:
+    """Return a page's heading, and the comment that tells where the page comes from.
+
+    The heading is first: the navigation takes the title of a page from there.
+    """
+    return f"# {title}\n\n{NOTE.format(source=source)}"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

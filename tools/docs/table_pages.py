@@ -45,9 +45,7 @@ def _index(plans: list[Plan]) -> str:
     ]
     return "\n".join(
         [
-            md.note("mappings/"),
-            "",
-            "# Tables",
+            md.head("Tables", "mappings/"),
             "",
             "What each transform writes, generated from its mapping. "
             "A lakehouse target holds a table in `TARGET/{schema}/{table}`.",
@@ -98,9 +96,7 @@ def _page(plan: Plan, owners: dict[str, str], file: str) -> str:
         f"`$.{'.'.join(map(str, plan.captured_at[0].path))}` (`{plan.captured_at[1]}`, UTC)" if plan.captured_at else ""
     )
     parts = [
-        md.note(file),
-        "",
-        f"# {plan.name}",
+        md.head(f"{plan.name}", file),
         "",
         md.plain(plan.description),
         "",
@@ -115,8 +111,9 @@ def _page(plan: Plan, owners: dict[str, str], file: str) -> str:
         f"[![Tables of {plan.name}, with their keys and references]({plan.name}.svg)]({plan.name}.svg)",
         "",
         "Each box shows a table's primary key and the columns that refer to other tables. "
-        "A line leads from a table to the one that it refers to; where a reference follows from two others, "
-        "its line is left out. Tables of other transforms are named, not drawn.",
+        "A line leads from a table to those that refer to it, with a crow's foot where many of their rows may refer to "
+        "one; where a reference follows from two others, its line is left out. Tables of other transforms are named, "
+        "not drawn.",
         "",
     ]
     for table in plan.tables:
