@@ -85,7 +85,7 @@ _PARQUET = {
     "BOOLEAN": "BOOLEAN; Delta `boolean`",
     "DATE": "INT32 (DATE); Delta `date`",
     "TIMESTAMP": "INT64 (TIMESTAMP_MICROS, not UTC); Delta `timestamp_ntz`",
-    "TIMESTAMPTZ": "TIMESTAMP_MICROS, UTC (INT64; Spark writes INT96); Delta `timestamp`",
+    "TIMESTAMPTZ": "INT64 (TIMESTAMP_MICROS, UTC); Delta `timestamp`, which Spark writes as INT96",
     "NUMERIC": "DECIMAL(p,s); Delta `decimal(p,s)`",
 }
 _VALUES = {

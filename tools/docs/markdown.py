@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from html import escape
 
 NOTE = "<!-- Made by tools/docs/generate.py: change {source} and run it again. -->"
+_CODE = re.compile(r"(?<!`)`(?P<code>[^`|]*\|[^`]*)`(?!`)")
 _ROLE = re.compile(r":(?:class|func|meth|mod|data|attr):`~?([^`]+)`")
 
 
@@ -24,8 +26,18 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def cell(text: str) -> str:
-    """Return text that may stand in a table's cell: one line, bars escaped."""
-    return " ".join(text.split()).replace("|", "\\|")
+    """Return text that may stand in a table's cell: one line, bars escaped.
+
+    Code with a bar becomes HTML: Markdown's flavours differ in whether a backslash is needed, or shown, there.
+    """
+    line = _CODE.sub(lambda match: _as_html(match["code"]), " ".join(text.split()))
+    return line.replace("|", "\\|")
+
+
+def _as_html(text: str) -> str:
+    """Return code as HTML in which Markdown sees no markup."""
+    special = {ord(char): f"&#{ord(char)};" for char in "|*_[]`\\"}
+    return f"<code>{escape(text, quote=False).translate(special)}</code>"
 
 
 def plain(text: str) -> str:
