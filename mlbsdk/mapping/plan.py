@@ -15,6 +15,17 @@ CAPTURED_AT = "source_captured_at"
 TRANSFORMED_AT = "transform_timestamp"
 LINEAGE = "lineage_metadata"
 SYSTEM_COLUMNS = (CAPTURED_AT, TRANSFORMED_AT, LINEAGE)
+#: The fields of ``lineage_metadata``, each with its Spark type.
+LINEAGE_FIELDS = {
+    "source_table": "string",
+    "source_row_id": "string",
+    "transform_job": "string",
+    "run_id": "string",
+    "transform_timestamp": "timestamp",
+    "data_quality_passed": "boolean",
+    "quality_checks_run": "array<string>",
+    "quality_checks_failed": "array<string>",
+}
 
 
 @dataclass

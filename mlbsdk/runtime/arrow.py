@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from mlbsdk.mapping.plan import LINEAGE, Table
+from mlbsdk.mapping.plan import LINEAGE, LINEAGE_FIELDS, Table
 from mlbsdk.mapping.types import ColumnType
 
 if TYPE_CHECKING:
@@ -27,14 +27,8 @@ _TYPES = {
 }
 LINEAGE_TYPE = pa.struct(
     [
-        pa.field("source_table", pa.string()),
-        pa.field("source_row_id", pa.string()),
-        pa.field("transform_job", pa.string()),
-        pa.field("run_id", pa.string()),
-        pa.field("transform_timestamp", pa.timestamp("us", tz="UTC")),
-        pa.field("data_quality_passed", pa.bool_()),
-        pa.field("quality_checks_run", pa.list_(pa.string())),
-        pa.field("quality_checks_failed", pa.list_(pa.string())),
+        pa.field(name, pa.list_(pa.string()) if kind == "array<string>" else _TYPES[kind])
+        for name, kind in LINEAGE_FIELDS.items()
     ]
 )
 

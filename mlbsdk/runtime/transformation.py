@@ -13,7 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from mlbsdk.errors import AmbiguousKeyError, DocumentsRejectedError, QualityGateError, TargetSchemaError, shortened
+from mlbsdk.errors import (
+    AmbiguousKeyError,
+    DocumentsRejectedError,
+    QualityGateError,
+    RawSchemaError,
+    TargetSchemaError,
+    shortened,
+)
+from mlbsdk.mapping.avro import avro_schema, raw_avro_schema
 from mlbsdk.mapping.compile import compile_mapping
 from mlbsdk.mapping.load import LoadedMapping
 from mlbsdk.mapping.plan import CAPTURED_AT, LINEAGE, Plan, Table
@@ -139,18 +147,24 @@ class BaseTransformation:
         return self._raw.frame
 
     def validate_schema(self, frame: DataFrame, table: str | None = None) -> bool:
-        """Check raw rows, or with ``table`` the rows of that table, against their schema.
+        """Check raw rows, or with ``table`` the rows of that table, against their Avro schema.
 
         Raises:
-            TargetSchemaError: columns are missing, extra or of another type; each is named.
+            RawSchemaError: columns of the raw rows are missing, extra or mistyped; each is named.
+            TargetSchemaError: likewise for a table.
         """
         from mlbsdk.runtime.schemas import schema_differences
 
-        wanted = RAW_SCHEMA if table is None else None
-        differences = schema_differences(frame, self.plan.table(table) if table else None, wanted)
+        schema = avro_schema(self.plan.table(table)) if table else raw_avro_schema(RAW_SCHEMA)
+        differences = schema_differences(frame, schema)
+        if differences and table is None:
+            raise RawSchemaError(
+                f"the raw rows differ from their schema: {'; '.join(differences)}",
+                fix="A source returns exactly the columns of RAW_SCHEMA.",
+            )
         if differences:
             raise TargetSchemaError(
-                f"{table or 'the raw rows'}: {'; '.join(differences)}",
+                f"{table} differs from its schema: {'; '.join(differences)}",
                 fix="Return exactly the columns that the mapping lists.",
             )
         return True
@@ -166,8 +180,10 @@ class BaseTransformation:
             in it, and say so in lineage_metadata; :meth:`write_targets` applies the policy.
 
         Raises:
+            RawSchemaError: the raw rows have other columns than a source must give.
             DocumentsRejectedError: a capture is no document of this mapping and the policy is ``fail``.
         """
+        self.validate_schema(source)
         self.release()
         self._parsed = self._held(parse(source, self.plan, self.stamp))
         self.intake = self._take_in(self._parsed)

@@ -125,6 +125,7 @@ BAD = {
     "empty.json": (b"", "empty"),
     "other.json": (b'{"endpoint": "schedule", "method": "schedule", "response": {"dates": []}}', "schedule.schedule"),
     "bare_other.json": (b'{"dates": []}', "no game_pk"),
+    "error.json": (b'{"status_code": 404, "response": {"gamePk": 5, "message": "Object not found"}}', "status 404"),
     "shape.json": (b'{"gamePk": 4, "time": "20240701_000000", "plays": {"a": 1}}', "another shape"),
 }
 
@@ -152,7 +153,7 @@ def test_good_captures_are_published_beside_bad_ones_under_quarantine(spark: Spa
     with pytest.raises(DocumentsRejectedError):
         run(mini(source, tmp_path / "out"), spark=spark)
     report = run(mini(source, tmp_path / "out", OnError.QUARANTINE), spark=spark)
-    assert (report.documents.read, report.documents.newest, report.documents.rejected) == (8, 1, 7)
+    assert (report.documents.read, report.documents.newest, report.documents.rejected) == (len(BAD) + 1, 1, len(BAD))
     assert report.tables["mini.games"].inserted == 1
     kept = DeltaTable(tmp_path / "out" / "mlbsdk" / "quarantine").to_pyarrow_table().to_pylist()
     assert {Path(row["source_row_id"]).name for row in kept} == set(BAD)

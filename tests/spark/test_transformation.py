@@ -1,0 +1,201 @@
+"""The transformation as a Python object: its steps, what it asks of their results, and how little work they are."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import mlbsdk
+from mlbsdk.errors import RawSchemaError, TargetSchemaError
+from mlbsdk.mapping.load import LoadedMapping, load_file
+from mlbsdk.plugin import BaseTransformation
+from mlbsdk.runtime.raw import RAW_SCHEMA
+from mlbsdk.runtime.run import load_mapping
+from mlbsdk.runtime.sources import FileSource
+from mlbsdk.runtime.transformation import transformation_for
+from mlbsdk.writers.delta import DeltaWriter
+from tests.mini import MAPPING, Capture, save
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+pytestmark = pytest.mark.spark
+
+
+@pytest.fixture
+def mini() -> LoadedMapping:
+    return load_file(MAPPING)
+
+
+@pytest.fixture
+def captures(tmp_path: Path) -> Path:
+    return save(tmp_path / "captures", [Capture(1, 0), Capture(1, 1), Capture(2, 0)])
+
+
+def test_the_four_steps_one_by_one(spark: SparkSession, mini: LoadedMapping, captures: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    steps = BaseTransformation(spark, mini, source=FileSource(str(captures), {}), writer=DeltaWriter(str(target), {}))
+    raw = steps.read_source()
+    assert set(raw.columns) == set(RAW_SCHEMA)
+    assert steps.validate_schema(raw)
+    tables = steps.transform(raw)
+    assert list(tables) == ["mini.games", "mini.plays", "mini.players"]
+    assert steps.validate_schema(tables["mini.plays"], "mini.plays")
+    assert sorted((row.game_pk, row.state) for row in tables["mini.games"].collect()) == [
+        (1, "minute 1"),
+        (2, "minute 0"),
+    ]
+    assert steps.writer is not None
+    steps.writer.prepare()
+    written = steps.write_targets(tables)
+    assert written["mini.games"].inserted == 2
+    steps.release()
+
+
+def test_raw_rows_with_other_columns_are_refused(spark: SparkSession, mini: LoadedMapping) -> None:
+    raw = spark.createDataFrame([("{}", 1, "x")], "data string, status_code bigint, colour string")
+    with pytest.raises(RawSchemaError) as caught:
+        BaseTransformation(spark, mini).transform(raw)
+    message = str(caught.value)
+    assert "column 'captured_at' is missing" in message
+    assert "column 'colour' is not in the schema" in message
+    assert "column 'status_code' is long, not int" in message
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda frame: frame.drop("event"), "column 'event' is missing"),
+        (lambda frame: frame.withColumn("colour", frame.event), "column 'colour' is not in the schema"),
+        (lambda frame: frame.withColumn("speed", frame.event), r"column 'speed' is string, not decimal\(5,2\)"),
+        (lambda frame: frame.withColumn("lineage_metadata", frame.event), "'lineage_metadata' is string, not record<"),
+    ],
+)
+def test_a_subclass_that_returns_other_columns_is_refused_before_anything_is_written(
+    spark: SparkSession,
+    mini: LoadedMapping,
+    captures: Path,
+    tmp_path: Path,
+    change: Callable[[DataFrame], DataFrame],
+    told: str,
+) -> None:
+    class Changed(BaseTransformation):
+        def transform(self, source: DataFrame) -> dict[str, DataFrame]:
+            tables = super().transform(source)
+            return tables | {"mini.plays": change(tables["mini.plays"])}
+
+    writer = DeltaWriter(str(tmp_path / "out"), {})
+    writer.prepare()
+    steps = Changed(spark, mini, source=FileSource(str(captures), {}), writer=writer)
+    with pytest.raises(TargetSchemaError, match=told):
+        steps.write_targets(steps.transform(steps.read_source()))
+    assert not (tmp_path / "out" / "mini").exists()
+
+
+def test_a_subclass_may_change_rows(spark: SparkSession, mini: LoadedMapping, captures: Path, tmp_path: Path) -> None:
+    from pyspark.sql.functions import upper
+
+    class Shouted(BaseTransformation):
+        def transform(self, source: DataFrame) -> dict[str, DataFrame]:
+            tables = super().transform(source)
+            return tables | {"mini.games": tables["mini.games"].withColumn("state", upper("state"))}
+
+    steps = Shouted(spark, mini, source=FileSource(str(captures), {}))
+    assert {row.state for row in steps.transform(steps.read_source())["mini.games"].collect()} == {
+        "MINUTE 0",
+        "MINUTE 1",
+    }
+
+
+def test_an_endpoint_without_a_class_gets_one_of_its_name() -> None:
+    made = transformation_for("game.linescore")
+    assert (made.__name__, made.name, made.__mro__[1]) == (
+        "GameLinescoreTransformation",
+        "game.linescore",
+        BaseTransformation,
+    )
+
+
+def test_a_run_from_python(spark: SparkSession, captures: Path, tmp_path: Path) -> None:
+    request = mlbsdk.RunRequest(
+        name="mini.game", mapping=MAPPING, source=str(captures), target=f"parquet:{tmp_path / 'out'}"
+    )
+    report = mlbsdk.run(request, spark=spark)
+    assert isinstance(report, mlbsdk.RunReport)
+    assert (report.status, report.documents.read, report.documents.newest) == ("completed", 3, 2)
+
+
+# How much work
+
+
+class Jobs:
+    """Counts the Spark jobs of the session: ids are consecutive, so a tiny job before and after tells."""
+
+    def __init__(self, spark: SparkSession) -> None:
+        self.spark = spark
+
+    def mark(self) -> int:
+        context = self.spark.sparkContext
+        group = f"mark {time.monotonic_ns()}"
+        context.setJobGroup(group, group)
+        self.spark.range(1).write.format("noop").mode("overwrite").save()
+        context.setLocalProperty("spark.jobGroup.id", None)  # type: ignore[arg-type]
+        while not (found := context.statusTracker().getJobIdsForGroup(group)):
+            time.sleep(0.01)
+        return max(found)
+
+
+@pytest.fixture(scope="module")
+def game(spark: SparkSession) -> LoadedMapping:
+    from mlbsdk.plugins import Plugins
+
+    return load_mapping(Plugins.load().transform("game.live_game_v1"))
+
+
+@pytest.fixture
+def live(spark: SparkSession, game: LoadedMapping, live_game: Path, tmp_path: Path) -> Iterator[BaseTransformation]:
+    writer = DeltaWriter(str(tmp_path / "out"), {})
+    writer.prepare()
+    steps = BaseTransformation(spark, game, source=FileSource(str(live_game), {}), writer=writer)
+    yield steps
+    steps.release()
+
+
+def plan_of(frame: DataFrame) -> str:
+    """Return the executed plan as text."""
+    return str(frame._jdf.queryExecution().executedPlan().toString())  # type: ignore[operator]
+
+
+def test_a_run_takes_few_jobs_and_parses_each_document_once(spark: SparkSession, live: BaseTransformation) -> None:
+    jobs = Jobs(spark)
+    begun = jobs.mark()
+    tables = live.transform(live.read_source())
+    parsed = jobs.mark()
+    live.write_targets(tables)
+    written = jobs.mark()
+    assert parsed - begun - 1 <= 2  # parse and hold; look at the documents
+    assert written - parsed - 1 <= len(tables)  # one job a table, small batches leave Spark as Arrow
+    for name, frame in tables.items():
+        plan = plan_of(frame)
+        assert "from_json" not in plan, name  # cut from what is parsed already
+        assert not re.search("Python|ArrowEval", plan), name
+        assert "Exchange" not in plan, name  # no row moves between partitions
+
+
+def test_a_run_that_spark_commits_takes_at_most_three_jobs_a_table(
+    spark: SparkSession, live: BaseTransformation
+) -> None:
+    spark.conf.set("spark.mlbsdk.arrow", "false")
+    try:
+        jobs = Jobs(spark)
+        begun = jobs.mark()
+        tables = live.transform(live.read_source())
+        live.write_targets(tables)
+        assert jobs.mark() - begun - 1 <= 3 * len(tables)
+    finally:
+        spark.conf.unset("spark.mlbsdk.arrow")
