@@ -38,6 +38,7 @@ from mlbsdk.mapping.plan import Table
 from mlbsdk.plugins import Plugins
 from mlbsdk.report import RunReport, TableReport
 from mlbsdk.runtime.run import load_mapping
+from mlbsdk.settings import Settings
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -119,6 +120,10 @@ def test_every_command_is_in_its_page(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_key_of_a_mapping_is_in_its_reference(part: type[Mapping]) -> None:
     text = page("mapping-language.md")
     assert [key for key in part.model_fields if f"`{key}`" not in text] == []
+
+
+def test_every_setting_is_in_the_configuration_page() -> None:
+    assert [name for name in Settings.model_fields if f"| `{name}` |" not in page("configuration.md")] == []
 
 
 # Pages and links
