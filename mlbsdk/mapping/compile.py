@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from mlbsdk.errors import MappingError, did_you_mean
-from mlbsdk.mapping.expressions import ExpressionError, check_expression, take_paths
-from mlbsdk.mapping.load import LoadedMapping, Place
+from mlbsdk.errors import did_you_mean
+from mlbsdk.mapping.expressions import ExpressionError, check_condition, check_expression, take_paths
+from mlbsdk.mapping.fitting import fits
+from mlbsdk.mapping.load import LoadedMapping, Mistake, Place
 from mlbsdk.mapping.model import FieldSpec, Mapping, RuleSpec, TargetSpec
 from mlbsdk.mapping.paths import Every, Path, Step, join, parse_path
 from mlbsdk.mapping.plan import (
@@ -38,6 +39,14 @@ from mlbsdk.mapping.types import ColumnType
 
 RAW_COLUMNS = ("captured_at", "endpoint", "method", "params", "url", "status_code", "row_id")
 _ITEM = re.compile(r"(?P<parents>(?:parent\.)*)(?P<what>index|key)\Z")
+_PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*\Z")
+#: Letters of Spark's datetime patterns that it can parse.
+_PATTERN_LETTERS = frozenset("GyMLdDaHhKkmsSzVOXxZ")
+_MOST_LAYERS = 64
+#: Keys that make a capture an envelope, or are parsing's own: a document with them can't be told from an envelope.
+_ENVELOPE = ("response", "_corrupt")
+#: Keys of an envelope that hold a value, which a document may have too.
+_ENVELOPE_VALUES = ("endpoint", "method", "url", "status_code", "path_params", "query_params", "captured_at")
 
 
 def compile_mapping(loaded: LoadedMapping) -> Plan:
@@ -49,30 +58,39 @@ def compile_mapping(loaded: LoadedMapping) -> Plan:
     return _Compiler(loaded).plan()
 
 
+def mistakes_of(loaded: LoadedMapping, broken: frozenset[Place]) -> list[Mistake]:
+    """Return what keeps a mapping from working; ``broken`` are fields and rules whose content says nothing."""
+    compiler = _Compiler(loaded, broken)
+    compiler.tables()
+    return compiler.mistakes
+
+
+@dataclass(frozen=True)
+class _Inheritable:
+    """A root target's primary-key or partition field, which child targets may take by name."""
+
+    target: int
+    spec: FieldSpec
+
+
 @dataclass
 class _Compiler:
     loaded: LoadedMapping
-    problems: list[str] = field(default_factory=list)
+    broken: frozenset[Place] = frozenset()
+    mistakes: list[Mistake] = field(default_factory=list)
 
     @property
     def mapping(self) -> Mapping:
         return self.loaded.mapping
 
     def problem(self, place: Place, subject: str, message: str) -> None:
-        self.problems.append(f"{self.loaded.positions.of(place)}: {subject}: {message}")
+        self.mistakes.append(Mistake(place, f"{subject}: {message}"))
 
     def plan(self) -> Plan:
         mapping = self.mapping
-        self._refuse_repeated_tables()
-        roots = [target for target in mapping.targets if target.array_source is None]
-        key = tuple(mapping.source.key or (roots[0].primary_key if roots else mapping.targets[0].primary_key))
-        inheritable = self._inheritable(roots, key)
-        tables = tuple(self._table(index, target, inheritable, key) for index, target in enumerate(mapping.targets))
-        document_columns = self._document_columns(key, tables)
-        captured_at = self._captured_at()
-        document = _document_tree(tables, document_columns, captured_at, self.problems)
-        if self.problems:
-            raise MappingError(self.problems)
+        key, tables, document_columns, captured_at, document = self.tables()
+        if self.mistakes:
+            raise self.loaded.error(self.mistakes)
         plan = Plan(
             name=mapping.name,
             endpoint=mapping.source.endpoint,
@@ -88,20 +106,45 @@ class _Compiler:
         )
         return replace(plan, fingerprint=hashlib.sha256(repr(plan).encode()).hexdigest())
 
+    def tables(
+        self,
+    ) -> tuple[tuple[str, ...], tuple[Table, ...], tuple[Column, ...], tuple[FromJson, str] | None, Node]:
+        """Compile all parts; what can't work is in ``mistakes``."""
+        mapping = self.mapping
+        self._refuse_repeated_tables()
+        roots = [target for target in mapping.targets if target.array_source is None]
+        key = tuple(mapping.source.key or (roots[0].primary_key if roots else mapping.targets[0].primary_key))
+        inheritable = self._inheritable(key)
+        tables = tuple(self._table(index, target, inheritable, key) for index, target in enumerate(mapping.targets))
+        document_columns = self._document_columns(key, tables, inheritable)
+        captured_at = self._captured_at()
+        document = _Tree(self).of(tables, document_columns, captured_at)
+        return key, tables, document_columns, captured_at, document
+
+    def place_of(self, table: str, column: str | None = None) -> Place:
+        """Return the place of a table, or of one of its columns."""
+        for index, target in enumerate(self.mapping.targets):
+            if target.name == table:
+                numbers = [number for number, spec in enumerate(target.fields) if spec.name == column]
+                return ("targets", index, "fields", numbers[0]) if numbers else ("targets", index)
+        return ()
+
     def _refuse_repeated_tables(self) -> None:
         seen: set[str] = set()
         for index, target in enumerate(self.mapping.targets):
-            if target.name in seen:
+            if target.name.lower() in seen:
                 self.problem(("targets", index, "name"), target.name, "two targets have this name")
-            seen.add(target.name)
+            seen.add(target.name.lower())
 
-    def _inheritable(self, roots: list[TargetSpec], key: tuple[str, ...]) -> dict[str, FieldSpec]:
-        """Return the root targets' primary-key and partition fields: what child targets may take by name."""
-        found: dict[str, FieldSpec] = {}
-        for target in roots:
+    def _inheritable(self, key: tuple[str, ...]) -> dict[str, _Inheritable]:
+        """Return the root targets' primary-key and partition fields, of the first root that has them."""
+        found: dict[str, _Inheritable] = {}
+        for index, target in enumerate(self.mapping.targets):
+            if target.array_source is not None:
+                continue
             for spec in target.fields:
                 if spec.name in (*target.primary_key, *target.partition_by, *key):
-                    found.setdefault(spec.name, spec)
+                    found.setdefault(spec.name, _Inheritable(index, spec))
         return found
 
     def _captured_at(self) -> tuple[FromJson, str] | None:
@@ -114,47 +157,73 @@ class _Compiler:
         except ValueError as mistake:
             self.problem(place, "source.captured_at", str(mistake))
             return None
-        if path.anchor not in ("item", "root") or not path.is_single:
+        if path.anchor not in ("item", "root") or not path.is_single or not path.steps:
             self.problem(place, "source.captured_at", f"'{spec.path}' must lead to one value from the document's root")
+            return None
+        self._check_pattern(spec.format)
         return FromJson(0, path.plain_steps), spec.format
 
-    def _document_columns(self, key: tuple[str, ...], tables: tuple[Table, ...]) -> tuple[Column, ...]:
-        roots = [table for table in tables if not table.levels]
-        available: dict[str, Column] = {}
-        for table in reversed(roots):
-            available |= {column.name: column for column in table.columns}
-        place: Place = ("source", "key")
+    def _check_pattern(self, pattern: str) -> None:
+        """Refuse what Spark's datetime patterns don't know: it would fail in the run."""
+        place: Place = ("source", "captured_at", "format")
+        plain = re.sub(r"'[^']*'", "", pattern)
+        unknown = sorted({char for char in plain if char.isalpha() and char not in _PATTERN_LETTERS})
+        if "'" in plain or any(char in plain for char in "#{}[]"):
+            self.problem(place, "source.captured_at", f"'{pattern}' has an unclosed quote or a bracket")
+        elif unknown or not any(char in _PATTERN_LETTERS for char in plain):
+            what = f"{', '.join(unknown)} is no letter of" if unknown else "has no letter of"
+            hint = f"'{pattern}': {what} a Spark datetime pattern, such as yyyyMMdd_HHmmss; quote plain text with '"
+            self.problem(place, "source.captured_at", hint)
+
+    def _document_columns(
+        self, key: tuple[str, ...], tables: tuple[Table, ...], inheritable: dict[str, _Inheritable]
+    ) -> tuple[Column, ...]:
+        """Return what is computed once a document: the key, what child tables inherit, and what those need."""
+        has_root = any(not table.levels for table in tables)
+        place: Place = ("source", "key") if self.mapping.source.key else ()
         for name in key:
-            if name not in available:
-                message = f"no root target has a field '{name}'.{did_you_mean(name, available)}"
-                self.problem(
-                    place, "source.key", message if roots else message + " A target without array_source is needed."
-                )
+            if name not in inheritable:
+                message = f"no root target has a field '{name}'.{_near(name, inheritable)}"
+                more = "" if has_root else " A target without array_source is needed."
+                self.problem(place, "source.key", message + more)
         inherited = {c.origin.name for table in tables for c in table.columns if isinstance(c.origin, FromDocument)}
         ordered: dict[str, Column] = {}
+        begun: set[str] = set()
 
-        def add(name: str) -> None:
-            column = available.get(name)
-            if column is None or name in ordered:
+        def add(name: str, table: Table) -> None:
+            column = next((column for column in table.columns if column.name == name), None)
+            if column is None:
                 return
+            if name in begun:
+                if name in ordered and ordered[name] != column and ordered[name].origin != column.origin:
+                    subject = f"{table.name}.{name}"
+                    message = (
+                        "another root target computes it otherwise, and child targets need it: give one another name"
+                    )
+                    self.problem(self.place_of(table.name, name), subject, message)
+                return
+            begun.add(name)
             if isinstance(column.origin, FromExpression):
                 for needed in column.origin.columns:
-                    add(needed)
+                    add(needed, table)
             ordered[name] = column
 
         for name in [*key, *sorted(inherited)]:
-            add(name)
+            if name in inheritable:
+                add(name, tables[inheritable[name].target])
         return tuple(ordered.values())
 
     # One target
 
-    def _table(self, index: int, target: TargetSpec, inheritable: dict[str, FieldSpec], key: tuple[str, ...]) -> Table:
+    def _table(
+        self, index: int, target: TargetSpec, inheritable: dict[str, _Inheritable], key: tuple[str, ...]
+    ) -> Table:
         place: Place = ("targets", index)
         levels = self._levels(place, target)
         columns = self._columns(place, target, levels, inheritable, key)
-        names = [column.name for column in columns]
-        self._check_names(place, target, names)
-        _find_cycles(columns, lambda name: self._cycle(place, target, name))
+        known = {column.name: self._known_type(place, target, column) for column in columns}
+        self._check_names(place, target, list(known), key, inheritable)
+        self._check_circles(place, target, columns)
         return Table(
             name=target.name,
             description=target.description,
@@ -164,8 +233,8 @@ class _Compiler:
             partition_by=tuple(target.partition_by),
             document_key=key,
             on_missing=target.on_missing,
-            filter=self._filter(place, target, levels, names),
-            rules=tuple(self._rules(place, target, names)),
+            filter=self._filter(place, target, levels, known),
+            rules=tuple(self._rules(place, target, known)),
             relationships=tuple(
                 Relationship(spec.to_table, tuple(spec.from_field), tuple(spec.to_field), spec.type)
                 for spec in target.relationships
@@ -173,8 +242,20 @@ class _Compiler:
             indexes=tuple(Index(tuple(spec.columns), spec.type) for spec in target.indexes),
         )
 
-    def _cycle(self, place: Place, target: TargetSpec, name: str) -> None:
-        self.problem(place, f"{target.name}.{name}", "its expression needs its own value; break the circle")
+    def _known_type(self, place: Place, target: TargetSpec, column: Column) -> ColumnType | None:
+        """Return a column's type; None for a field that is broken, whose type says nothing."""
+        numbers = [number for number, spec in enumerate(target.fields) if spec.name == column.name]
+        is_broken = any((*place, "fields", number) in self.broken for number in numbers)
+        return None if is_broken else column.type
+
+    def _check_circles(self, place: Place, target: TargetSpec, columns: list[Column]) -> None:
+        in_circle, layers = _circles(columns)
+        for name in in_circle:
+            message = "its expression needs its own value; break the circle"
+            self.problem(self.place_of(target.name, name), f"{target.name}.{name}", message)
+        if layers > _MOST_LAYERS:
+            message = f"expressions build on each other {layers} deep; {_MOST_LAYERS} is the most"
+            self.problem(place, target.name, message)
 
     def _levels(self, place: Place, target: TargetSpec) -> tuple[Level, ...]:
         if target.array_source is None:
@@ -203,69 +284,138 @@ class _Compiler:
         place: Place,
         target: TargetSpec,
         levels: tuple[Level, ...],
-        inheritable: dict[str, FieldSpec],
+        inheritable: dict[str, _Inheritable],
         key: tuple[str, ...],
     ) -> list[Column]:
-        specs = list(target.fields)
-        listed = {spec.name for spec in specs}
-        for name in [] if levels else [name for name in key if name not in listed]:
+        listed = {spec.name for spec in target.fields}
+        is_root = target.array_source is None
+        for name in [name for name in key if name not in listed] if is_root else []:
             self.problem(place, target.name, f"has no field '{name}', which identifies the document; add it")
-        wanted = [*key, *target.primary_key, *target.partition_by] if levels else []
+        wanted = [] if is_root else [*key, *target.primary_key, *target.partition_by]
         missing = [name for name in dict.fromkeys(wanted) if name not in listed and name in inheritable]
-        specs = [FieldSpec(name=n, type=inheritable[n].type, json_path=f"$.{n}") for n in missing] + specs
-        known = [spec.name for spec in specs] + [name for name in SYSTEM_COLUMNS if name not in listed]
-        columns: list[Column] = []
-        for spec in specs:
-            if spec.name == LINEAGE:
-                continue
-            number = target.fields.index(spec) if spec in target.fields else 0
+        own: dict[str, ColumnType | None] = {}
+        for number, spec in enumerate(target.fields):
+            is_broken = (*place, "fields", number) in self.broken
+            own.setdefault(spec.name, None if is_broken else ColumnType.parse(spec.type))
+        system = {column.name: column for column in _system_columns()}
+        known = {name: ColumnType.parse(inheritable[name].spec.type) for name in missing} | own
+        known = {name: type for name, type in known.items() if name != LINEAGE}
+        known |= {name: column.type for name, column in system.items()}
+        columns = [_inherited(name, target, inheritable[name].spec) for name in missing]
+        for number, spec in enumerate(target.fields):
             where: Place = (*place, "fields", number)
+            if spec.name in SYSTEM_COLUMNS:
+                self._check_system(where, target, spec)
+                if spec.name in system:
+                    column = system.pop(spec.name)
+                    columns.append(replace(column, description=spec.description or column.description))
+                continue
             origin, source = self._origin(where, target, spec, levels, inheritable, known)
             required = not spec.nullable or spec.name in target.primary_key
             kind = ColumnType.parse(spec.type)
             description = spec.description
             if isinstance(origin, FromDocument):
-                description = description or inheritable[origin.name].description
-                kind = ColumnType.parse(inheritable[origin.name].type)
+                root = inheritable[origin.name].spec
+                description = description or root.description
+                self._check_inherited(where, target, spec, root)
+                kind = ColumnType.parse(root.type)
             default = None if spec.default is None else _text(spec.default)
+            self._check_default(where, target, spec, kind, origin)
             nulls = tuple(spec.null_values)
-            is_stamp = spec.name == TRANSFORMED_AT
-            columns.append(Column(spec.name, kind, not required, origin, source, default, nulls, description, is_stamp))
-        return columns + [column for column in _system_columns() if column.name not in listed]
+            columns.append(Column(spec.name, kind, not required, origin, source, default, nulls, description))
+        return [*columns, *system.values()]
 
-    def _check_names(self, place: Place, target: TargetSpec, names: list[str]) -> None:
-        seen: set[str] = set()
+    def _check_system(self, where: Place, target: TargetSpec, spec: FieldSpec) -> None:
+        """A column that every table has may be listed, but not be something else."""
+        if where in self.broken or spec.name == LINEAGE:
+            return
+        wanted = {CAPTURED_AT: ("source_field", "captured_at"), TRANSFORMED_AT: ("expression", "current_timestamp()")}
+        key, value = wanted[spec.name]
+        found = getattr(spec, key)
+        is_same = found is not None and found.strip().lower().removesuffix("()") == value.removesuffix("()")
+        if not is_same or ColumnType.parse(spec.type).name != "TIMESTAMPTZ" or spec.default is not None:
+            message = f"every table has this column as TIMESTAMPTZ with {key}: {value}; leave it out or write it so"
+            self.problem(where, f"{target.name}.{spec.name}", message)
+
+    def _check_inherited(self, where: Place, target: TargetSpec, spec: FieldSpec, root: FieldSpec) -> None:
+        subject = f"{target.name}.{spec.name}"
+        if where not in self.broken and ColumnType.parse(spec.type) != ColumnType.parse(root.type):
+            self.problem((*where, "type"), subject, f"is inherited from the root as {root.type}; write that type")
+        for key in ("default", "null_values"):
+            if getattr(spec, key) not in (None, []):
+                self.problem((*where, key), subject, f"is inherited from the root; write '{key}' there")
+
+    def _check_default(
+        self, where: Place, target: TargetSpec, spec: FieldSpec, kind: ColumnType, origin: Origin
+    ) -> None:
+        subject = f"{target.name}.{spec.name}"
+        if isinstance(origin, FromExpression) and spec.null_values:
+            self.problem((*where, "null_values"), subject, "an expression has none; use nullif(...) in it")
+        if isinstance(origin, FromItem):
+            for key in ("default", "null_values"):
+                if getattr(spec, key) not in (None, []):
+                    self.problem((*where, key), subject, "an item's position or key is never null")
+        if spec.default is not None and where not in self.broken and not fits(_text(spec.default), kind):
+            self.problem((*where, "default"), subject, f"'{_text(spec.default)}' is no {kind}")
+
+    def _check_names(
+        self,
+        place: Place,
+        target: TargetSpec,
+        names: list[str],
+        key: tuple[str, ...],
+        inheritable: dict[str, _Inheritable],
+    ) -> None:
+        seen: dict[str, str] = {name.lower(): name for name in SYSTEM_COLUMNS}
+        listed = {spec.name for spec in target.fields}
+        seen |= {name.lower(): name for name in names if name not in listed}
         for number, spec in enumerate(target.fields):
-            if spec.name.lower() in seen:
+            other = seen.get(spec.name.lower())
+            if other is not None and (other != spec.name or spec.name not in SYSTEM_COLUMNS):
+                what = (
+                    "two fields have this name"
+                    if other in (*listed, spec.name)
+                    else f"the column '{other}' has this name"
+                )
+                self.problem((*place, "fields", number), f"{target.name}.{spec.name}", what)
+            elif other is not None and [one.name for one in target.fields[:number]].count(spec.name):
                 self.problem((*place, "fields", number), f"{target.name}.{spec.name}", "two fields have this name")
-            seen.add(spec.name.lower())
+            seen[spec.name.lower()] = spec.name
         lists: list[tuple[Place, str, Iterable[str]]] = [
             (("primary_key",), "primary_key", target.primary_key),
             (("partition_by",), "partition_by", target.partition_by),
             (("upsert_keys",), "upsert_keys", [key for key in target.upsert_keys or () if key not in RAW_COLUMNS]),
         ]
-        lists += [(("indexes", n, "columns"), "indexes", spec.columns) for n, spec in enumerate(target.indexes)]
         lists += [
             (("relationships", n, "from_field"), "relationships", spec.from_field)
             for n, spec in enumerate(target.relationships)
         ]
         for where, what, wanted in lists:
-            for name in wanted:
-                if name not in names and name != LINEAGE:
-                    message = f"no field '{name}' in this target.{did_you_mean(name, names)}"
-                    self.problem((*place, *where), f"{target.name}.{what}", message)
-        self._check_references(place, target)
+            self._require(names, wanted, (*place, *where), f"{target.name}.{what}", inheritable)
+        for n, index in enumerate(target.indexes):
+            self._require([*names, LINEAGE], index.columns, (*place, "indexes", n, "columns"), f"{target.name}.indexes")
+        if TRANSFORMED_AT in target.primary_key:
+            message = f"{TRANSFORMED_AT} is of the run: with it in the key every run would add all rows again"
+            self.problem((*place, "primary_key"), f"{target.name}.primary_key", message)
+        self._check_references(place, target, key)
 
-    def _check_references(self, place: Place, target: TargetSpec) -> None:
+    def _require(
+        self, names: list[str], wanted: Iterable[str], where: Place, subject: str, near: Iterable[str] = ()
+    ) -> None:
+        for name in wanted:
+            if name not in names:
+                self.problem(where, subject, f"no field '{name}' in this target.{_near(name, [*names, *near])}")
+
+    def _check_references(self, place: Place, target: TargetSpec, key: tuple[str, ...]) -> None:
         own = {other.name: other for other in self.mapping.targets}
         for number, spec in enumerate(target.relationships):
             other = own.get(spec.to_table)
             if other is None:
                 continue
-            names = {f.name for f in other.fields} | {*other.primary_key, *other.partition_by}
+            names = {f.name for f in other.fields} | {*other.primary_key, *other.partition_by, *key, CAPTURED_AT}
             for name in spec.to_field:
                 if name not in names:
-                    message = f"{spec.to_table} has no field '{name}'.{did_you_mean(name, names)}"
+                    message = f"{spec.to_table} has no field '{name}'.{_near(name, names)}"
                     self.problem((*place, "relationships", number, "to_field"), f"{target.name}.relationships", message)
 
     # One field
@@ -276,8 +426,8 @@ class _Compiler:
         target: TargetSpec,
         spec: FieldSpec,
         levels: tuple[Level, ...],
-        inheritable: dict[str, FieldSpec],
-        known: list[str],
+        inheritable: dict[str, _Inheritable],
+        known: dict[str, ColumnType | None],
     ) -> tuple[Origin, str]:
         subject = f"{target.name}.{spec.name}"
         try:
@@ -296,7 +446,7 @@ class _Compiler:
             return FromRaw("row_id"), ""
 
     def _from_json(
-        self, spec: FieldSpec, levels: tuple[Level, ...], inheritable: dict[str, FieldSpec]
+        self, spec: FieldSpec, levels: tuple[Level, ...], inheritable: dict[str, _Inheritable]
     ) -> tuple[Origin, str]:
         assert spec.json_path is not None
         path = parse_path(spec.json_path)
@@ -304,50 +454,96 @@ class _Compiler:
             raise ValueError(f"'{spec.json_path}' leads to several values; use array_source for those, or an index [0]")
         if levels and path.anchor in ("item", "parent") and len(path.steps) == 1 and path.steps[0] in inheritable:
             name = str(path.steps[0])
-            source = inheritable[name].json_path
-            return FromDocument(name), join("", parse_path(source).steps) if source else ""
+            return FromDocument(name), _root_path(inheritable[name].spec)
         origin = _reach(path, levels, spec.json_path)
         return origin, source_path(levels, origin)
 
     # Filters and rules
 
-    def _filter(self, place: Place, target: TargetSpec, levels: tuple[Level, ...], names: list[str]) -> Filter | None:
+    def _filter(
+        self, place: Place, target: TargetSpec, levels: tuple[Level, ...], known: dict[str, ColumnType | None]
+    ) -> Filter | None:
         if target.filter is None:
             return None
         sql, paths = take_paths(target.filter)
         try:
             origins = tuple((name, _reach(parse_path(path), levels, path)) for name, path in paths)
-            checked = check_expression(sql, [*names, *(name for name, _ in origins)])
-        except (ValueError, ExpressionError) as mistake:
+            checked = check_condition(sql, known | {name: None for name, _ in origins}, target.filter)
+        except ValueError as mistake:
             self.problem((*place, "filter"), f"{target.name}.filter", str(mistake))
             return None
         bound = {name for name, _ in origins}
         return Filter(checked.sql, tuple(n for n in checked.columns if n not in bound), origins, target.filter)
 
-    def _rules(self, place: Place, target: TargetSpec, names: list[str]) -> Iterable[Rule]:
+    def _rules(self, place: Place, target: TargetSpec, known: dict[str, ColumnType | None]) -> Iterable[Rule]:
         taken: set[str] = set()
         for number, spec in enumerate(target.data_quality):
             where: Place = (*place, "data_quality", number)
             text = rule_text(spec)
-            name = spec.name or re.sub(r"\W+", "_", text).strip("_").lower()[:60]
-            if name in taken:
-                self.problem(where, f"{target.name}.{name}", "two rules have this name; give one a 'name'")
-            taken.add(name)
+            name = spec.name or re.sub(r"\W+", "_", text).strip("_").lower()[:60] or "rule"
+            subject = f"{target.name}.{name}"
+            if name.lower() in taken:
+                self.problem(where, subject, "two rules have this name; give one a 'name'")
+            taken.add(name.lower())
             columns = tuple(spec.fields or ([spec.field] if spec.field else []))
+            unknown = [column for column in columns if column not in known]
+            for column in unknown:
+                self.problem(where, subject, f"no field '{column}' in this target.{_near(column, known)}")
             if spec.type == "unique":
-                for column in columns:
-                    if column not in names:
-                        self.problem(
-                            where, f"{target.name}.{name}", f"no field '{column}'.{did_you_mean(column, names)}"
-                        )
                 yield Rule(name, spec.severity, "unique", "", columns, spec.reason, text)
+            if spec.type == "range" and not unknown:
+                self._check_range(where, subject, spec, known[columns[0]])
+            if spec.type == "unique" or unknown:
                 continue
             try:
-                checked = check_expression(text, names)
+                checked = check_condition(text, known)
             except ExpressionError as mistake:
-                self.problem(where, f"{target.name}.{name}", str(mistake))
+                paths = " A rule looks at columns, not at paths." if take_paths(text)[1] else ""
+                self.problem((*where, "rule"), subject, f"{mistake}{paths}")
                 continue
             yield Rule(name, spec.severity, "sql", checked.sql, checked.columns, spec.reason, text)
+
+    def _check_range(self, where: Place, subject: str, spec: RuleSpec, kind: ColumnType | None) -> None:
+        """Refuse bounds that Spark would compare otherwise than meant: text with numbers, numbers with text."""
+        if kind is None:
+            return
+        bounds = {key: getattr(spec, key) for key in ("min", "max") if getattr(spec, key) is not None}
+        if kind.name in ("BOOLEAN", "JSONB"):
+            self.problem(where, subject, f"{spec.field} is {kind}, which has no range")
+            return
+        for key, bound in bounds.items():
+            is_text = isinstance(bound, str)
+            if kind.is_text and not is_text:
+                message = f"{spec.field} is {kind}: write {key} in quotes, or give the field a number type"
+                self.problem((*where, key), subject, message)
+            elif not kind.is_text and (not is_text) != (kind.is_integer or kind.name in ("NUMERIC", "REAL", "DOUBLE")):
+                self.problem((*where, key), subject, f"{spec.field} is {kind}, and {key} is {bound!r}")
+            elif is_text and not kind.is_text and not fits(bound, kind):
+                self.problem((*where, key), subject, f"'{bound}' is no {kind}")
+        if len(bounds) == 2 and type(spec.min) is not str and type(spec.max) is not str and spec.min > spec.max:  # type: ignore[operator]
+            self.problem(where, subject, f"min {spec.min} is larger than max {spec.max}")
+
+
+def _inherited(name: str, target: TargetSpec, root: FieldSpec) -> Column:
+    """Return a column that a target does not list and takes from the root."""
+    kind, is_nullable = ColumnType.parse(root.type), name not in target.primary_key
+    return Column(name, kind, is_nullable, FromDocument(name), _root_path(root), description=root.description)
+
+
+def _root_path(spec: FieldSpec) -> str:
+    """Return the path of a root target's field, as text; empty where it has none or a wrong one."""
+    try:
+        return join("", parse_path(spec.json_path).steps) if spec.json_path else ""
+    except ValueError:
+        return ""
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    """Return the nearest known name, whatever its case."""
+    names = list(known)
+    return did_you_mean(name, [one for one in names if one.lower() == name.lower()] or names) or did_you_mean(
+        name.lower(), [one for one in names if one.lower() == name.lower()]
+    )
 
 
 def rule_text(spec: RuleSpec) -> str:
@@ -416,6 +612,8 @@ def _from_raw(text: str) -> FromRaw:
         raise ValueError(f"the raw row has no column '{column}'.{did_you_mean(column, RAW_COLUMNS)}")
     if dot and column != "params":
         raise ValueError(f"'{text}': only params has parts, such as params.game_pk")
+    if dot and not _PARAMETER.match(parameter):
+        raise ValueError(f"'{text}': a parameter's name has letters, digits, _ and -")
     return FromRaw(column, parameter or None)
 
 
@@ -442,129 +640,150 @@ def source_path(levels: tuple[Level, ...], origin: FromJson) -> str:
     return join(text, steps)
 
 
-def _find_cycles(columns: list[Column], cycle: Callable[[str], None]) -> None:
-    """Tell of each column whose expression needs its own value, directly or through others."""
-    by_name = {column.name: column for column in columns}
-    done: set[str] = set()
+def _circles(columns: list[Column]) -> tuple[list[str], int]:
+    """Return the columns whose expressions need their own value, and how many layers of expressions the others have."""
+    needs = {c.name: set(c.origin.columns) for c in columns if isinstance(c.origin, FromExpression)}
+    waiting, layers = dict(needs), 0
+    while free := [name for name, needed in waiting.items() if not needed & waiting.keys()]:
+        layers += 1
+        for name in free:
+            del waiting[name]
+    return [name for name in waiting if name in _reachable(name, waiting)], layers
 
-    def visit(name: str, above: tuple[str, ...]) -> None:
-        column = by_name.get(name)
-        if column is None or name in done:
-            return
-        if name in above:
-            cycle(name)
-        elif isinstance(column.origin, FromExpression):
-            for needed in column.origin.columns:
-                visit(needed, (*above, name))
-        done.add(name)
 
-    for column in columns:
-        visit(column.name, ())
+def _reachable(start: str, needs: dict[str, set[str]]) -> set[str]:
+    found: set[str] = set()
+    ahead = [start]
+    while ahead:
+        new = needs.get(ahead.pop(), set()) - found
+        found |= new
+        ahead += new
+    return found
 
 
 # The tree of paths to parse
 
 
-def _document_tree(
-    tables: tuple[Table, ...],
-    document_columns: tuple[Column, ...],
-    captured_at: tuple[FromJson, str] | None,
-    problems: list[str],
-) -> Node:
-    root = Node("object")
-    # Branches first: the named branches share one node, so that they get one type.
-    for table in tables:
-        for count in range(1, len(table.levels) + 1):
-            _place(root, table.levels[:count], (), table.name, problems)
-    for table in tables:
-        wanted = [column.origin for column in table.columns if isinstance(column.origin, FromJson)]
-        for origin in wanted:
-            _leaf(root, table.levels[: len(table.levels) - origin.up], origin.path, table.name, problems)
-    for column in document_columns:
-        if isinstance(column.origin, FromJson):
-            _leaf(root, (), column.origin.path, column.name, problems)
-    if captured_at is not None:
-        _leaf(root, (), captured_at[0].path, "source.captured_at", problems)
-    # Filters last: a path that a filter only tests for presence may be an object that fields look into.
-    for table in tables:
-        for _, origin in table.filter.paths if table.filter else ():
-            levels = table.levels[: len(table.levels) - origin.up]
-            _place(root, levels, origin.path, table.name, problems)
-    return root
+class _Tree:
+    """Builds the tree of the paths that tables read, and tells of paths that can't be in one tree."""
 
+    def __init__(self, compiler: _Compiler) -> None:
+        self.compiler = compiler
+        self.place: Place = ()
+        self.subject = ""
 
-def _leaf(
-    root: Node, levels: tuple[Level, ...], path: tuple[str | int, ...], subject: str, problems: list[str]
-) -> None:
-    node = _place(root, levels, path, subject, problems)
-    if node is None:
-        return
-    node.is_value = True
-    if node.kind != "leaf":
-        where = source_path(levels, FromJson(0, path)) or "$"
-        problems.append(
-            f"{subject}: '{where}' is read as a value here, and other fields look inside it; map one or the other"
-        )
+    def of(
+        self,
+        tables: tuple[Table, ...],
+        document_columns: tuple[Column, ...],
+        captured_at: tuple[FromJson, str] | None,
+    ) -> Node:
+        root = Node("object")
+        # Branches first: the named branches share one node, so that they get one type.
+        for table in tables:
+            self._at((*self.compiler.place_of(table.name), "array_source"), table.name)
+            for count in range(1, len(table.levels) + 1):
+                if self._node(root, table.levels[:count], ()) is None:
+                    break
+        for table in tables:
+            for column in table.columns:
+                if isinstance(column.origin, FromJson):
+                    self._at(
+                        (*self.compiler.place_of(table.name, column.name), "json_path"), f"{table.name}.{column.name}"
+                    )
+                    self._leaf(root, table.levels[: len(table.levels) - column.origin.up], column.origin.path)
+        for column in document_columns:
+            self._at((), column.name)
+            if isinstance(column.origin, FromJson):
+                self._leaf(root, (), column.origin.path)
+        if captured_at is not None:
+            self._at(("source", "captured_at", "path"), "source.captured_at")
+            self._leaf(root, (), captured_at[0].path)
+        # Filters last: a path that a filter only tests for presence may be an object that fields look into.
+        for table in tables:
+            self._at((*self.compiler.place_of(table.name), "filter"), f"{table.name}.filter")
+            for _, origin in table.filter.paths if table.filter else ():
+                self._node(root, table.levels[: len(table.levels) - origin.up], origin.path)
+        self._refuse_envelope_keys(root)
+        return root
 
+    def _refuse_envelope_keys(self, root: Node) -> None:
+        self._at(("targets",), "targets")
+        for name, node in root.fields.items():
+            key = name.lower()
+            if key in _ENVELOPE or (key in _ENVELOPE_VALUES and (key != name or node.kind != "leaf")):
+                self._problem(f"'{name}' at the document's root is a key of the envelope that captures come in")
 
-def _place(
-    root: Node, levels: tuple[Level, ...], path: tuple[str | int, ...], subject: str, problems: list[str]
-) -> Node | None:
-    node: Node | None = root
-    for level in levels:
-        node = _walk(node, level.path, subject, problems)
+    def _at(self, place: Place, subject: str) -> None:
+        self.place, self.subject = place, subject
+
+    def _problem(self, message: str) -> None:
+        if not any(self.place[: len(place)] == place for place in self.compiler.broken):
+            self.compiler.problem(self.place, self.subject, message)
+
+    def _leaf(self, root: Node, levels: tuple[Level, ...], path: tuple[str | int, ...]) -> None:
+        node = self._node(root, levels, path)
         if node is None:
+            return
+        node.is_value = True
+        if node.kind != "leaf":
+            where = source_path(levels, FromJson(0, path)) or "$"
+            self._problem(f"'{where}' is read as a value here, and other fields look inside it; map one or the other")
+
+    def _node(self, root: Node, levels: tuple[Level, ...], path: tuple[str | int, ...]) -> Node | None:
+        node: Node | None = root
+        for level in levels:
+            node = self._walk(node, level.path)
+            if node is None:
+                return None
+            node = self._branch(node, level.branches) if level.kind == "branches" else self._inside(node, level.kind)
+        return self._walk(node, path)
+
+    def _walk(self, node: Node | None, path: tuple[str | int, ...]) -> Node | None:
+        for step in path:
+            if node is None:
+                return None
+            if isinstance(step, int):
+                node = self._inside(node, "array")
+            else:
+                node = self._field(node, step) if self._become(node, "object", step) else None
+        return node
+
+    def _field(self, node: Node, name: str) -> Node:
+        other = next((field for field in node.fields if field.lower() == name.lower() and field != name), None)
+        if other is not None:
+            self._problem(f"'{name}' and '{other}' differ in case alone, which Spark can't tell apart")
+        return node.fields.setdefault(name, Node())
+
+    def _inside(self, node: Node | None, kind: Literal["array", "map"]) -> Node | None:
+        if node is None or not self._become(node, kind, "an item"):
             return None
-        if level.kind == "branches":
-            node = _shared_branch(node, level.branches, subject, problems)
-        else:
-            node = _inside(node, level.kind, subject, problems)
-    return _walk(node, path, subject, problems)
+        node.item = node.item or Node()
+        return node.item
 
-
-def _walk(node: Node | None, path: tuple[str | int, ...], subject: str, problems: list[str]) -> Node | None:
-    for step in path:
-        if node is None:
+    def _branch(self, node: Node, branches: tuple[str, ...]) -> Node | None:
+        """Return the node that named branches share."""
+        if not self._become(node, "object", branches[0]):
             return None
-        if isinstance(step, int):
-            node = _inside(node, "array", subject, problems)
-        elif _become(node, "object", subject, step, problems):
-            node = node.fields.setdefault(step, Node())
-        else:
+        shared = next((node.fields[name] for name in branches if name in node.fields), Node())
+        for name in branches:
+            if name not in node.fields:
+                self._field(node, name)
+                node.fields[name] = shared
+        if any(node.fields[name] is not shared for name in branches):
+            listed = ", ".join(branches)
+            self._problem(f"the branches {listed} overlap other branches; name the same ones everywhere")
             return None
-    return node
+        return shared
 
-
-def _inside(node: Node | None, kind: str, subject: str, problems: list[str]) -> Node | None:
-    if node is None or not _become(node, kind, subject, "an item", problems):
-        return None
-    node.item = node.item or Node()
-    return node.item
-
-
-def _shared_branch(node: Node, branches: tuple[str, ...], subject: str, problems: list[str]) -> Node | None:
-    if not _become(node, "object", subject, branches[0], problems):
-        return None
-    shared = next((node.fields[name] for name in branches if name in node.fields), Node())
-    for name in branches:
-        node.fields.setdefault(name, shared)
-    if any(node.fields[name] is not shared for name in branches):
-        problems.append(
-            f"{subject}: the branches {', '.join(branches)} overlap other branches; name the same ones everywhere"
-        )
-        return None
-    return shared
-
-
-def _become(node: Node, kind: str, subject: str, looked_for: object, problems: list[str]) -> bool:
-    if node.kind == "leaf" and not node.is_value:
-        node.kind = kind  # type: ignore[assignment]  # one of the four kinds
-    if node.kind != kind:
-        problems.append(
-            f"{subject}: '{looked_for}' is looked for in {_a(kind)} where the mapping elsewhere has {_a(node.kind)}"
-        )
-        return False
-    return True
+    def _become(self, node: Node, kind: Literal["object", "array", "map"], looked_for: object) -> bool:
+        if node.kind == "leaf" and not node.is_value:
+            node.kind = kind
+        if node.kind != kind:
+            found = _a(node.kind)
+            self._problem(f"'{looked_for}' is looked for in {_a(kind)} where the mapping elsewhere has {found}")
+            return False
+        return True
 
 
 def _a(kind: str) -> str:

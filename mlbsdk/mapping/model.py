@@ -5,7 +5,17 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictFloat,
+    StrictInt,
+    WithJsonSchema,
+    model_validator,
+)
 
 from mlbsdk.mapping.types import ColumnType
 
@@ -17,6 +27,12 @@ def _identifier(value: str) -> str:
     if not IDENTIFIER.match(value):
         raise ValueError(f"'{value}' is not a name: letters, digits and _, not starting with a digit, at most 63")
     return value
+
+
+def _column_name(value: str) -> str:
+    if value.startswith("__"):
+        raise ValueError(f"'{value}' is not a name for a field: names that start with __ are the engine's own")
+    return _identifier(value)
 
 
 def _table_name(value: str) -> str:
@@ -31,6 +47,15 @@ def _column_type(value: str) -> str:
     return value
 
 
+def _distinct(value: list[str]) -> list[str]:
+    seen: set[str] = set()
+    for name in value:
+        if name.lower() in seen:
+            raise ValueError(f"names '{name}' twice")
+        seen.add(name.lower())
+    return value
+
+
 def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
@@ -39,7 +64,15 @@ Identifier = Annotated[str, AfterValidator(_identifier), WithJsonSchema({"type":
 TableName = Annotated[
     str, AfterValidator(_table_name), WithJsonSchema({"type": "string", "pattern": rf"^{_NAME}\.{_NAME}$"})
 ]
-Names = Annotated[list[Identifier], BeforeValidator(_as_list, json_schema_input_type=Identifier | list[Identifier])]
+ColumnName = Annotated[
+    str, AfterValidator(_column_name), WithJsonSchema({"type": "string", "pattern": f"^(?!__){_NAME}$"})
+]
+Names = Annotated[
+    list[Identifier],
+    AfterValidator(_distinct),
+    BeforeValidator(_as_list, json_schema_input_type=Identifier | list[Identifier]),
+]
+SomeNames = Annotated[Names, Field(min_length=1)]
 
 
 class Strict(BaseModel):
@@ -67,7 +100,7 @@ class Source(Strict):
     """The method of the endpoint: the second part of the transform's name."""
     raw_table: TableName
     """The table that holds raw captures."""
-    key: Names | None = None
+    key: SomeNames | None = None
     """Root-target fields that identify one document; default: the primary key of the first root target."""
     captured_at: CapturedAt | None = None
     """Where the document says when it was captured, for captures that carry no time."""
@@ -76,7 +109,7 @@ class Source(Strict):
 class FieldSpec(Strict):
     """One column and its single origin."""
 
-    name: Identifier
+    name: ColumnName
     """The column."""
     type: Annotated[str, AfterValidator(_column_type)]
     """SMALLINT, INT, BIGINT, REAL, DOUBLE, NUMERIC(p,s), VARCHAR(n), CHAR(n), TEXT, BOOLEAN, DATE, TIMESTAMP,
@@ -112,9 +145,9 @@ class RelationshipSpec(Strict):
 
     to_table: TableName
     """The table referred to."""
-    from_field: Names
+    from_field: SomeNames
     """Fields of this target."""
-    to_field: Names
+    to_field: SomeNames
     """Fields of the other table, in the same order."""
     type: Literal["many_to_one", "one_to_one", "one_to_many", "many_to_many"] = "many_to_one"
     """How many rows of this table refer to how many of the other."""
@@ -129,7 +162,7 @@ class RelationshipSpec(Strict):
 class IndexSpec(Strict):
     """An index, for stores that have them."""
 
-    columns: Names
+    columns: SomeNames
     """Fields of this target."""
     type: Literal["btree", "hash", "brin", "gin"] = "btree"
     """Kind of index."""
@@ -144,11 +177,11 @@ class RuleSpec(Strict):
     """``sql`` (a predicate), ``range`` (min, max), ``not_null`` or ``unique``."""
     field: Identifier | None = None
     """The field that the rule is about."""
-    fields: Names | None = None
+    fields: SomeNames | None = None
     """Fields that are unique together."""
-    min: int | float | str | None = None
+    min: StrictInt | StrictFloat | str | None = None
     """Smallest value allowed."""
-    max: int | float | str | None = None
+    max: StrictInt | StrictFloat | str | None = None
     """Largest value allowed."""
     severity: Literal["error", "warning"] = "error"
     """``error`` rows are refused, ``warning`` rows are published and counted."""
@@ -159,13 +192,17 @@ class RuleSpec(Strict):
 
     @model_validator(mode="after")
     def _complete(self) -> RuleSpec:
+        uses = {"sql": {"rule"}, "range": {"field", "min", "max"}, "not_null": {"field"}, "unique": {"field", "fields"}}
+        for key in ("rule", "field", "fields", "min", "max"):
+            if getattr(self, key) is not None and key not in uses[self.type]:
+                raise ValueError(f"a rule of type {self.type} has no '{key}'")
         needs = {"sql": "rule", "range": "field", "not_null": "field"}.get(self.type)
         if needs and getattr(self, needs) is None:
             raise ValueError(f"a rule of type {self.type} needs '{needs}'")
         if self.type == "range" and self.min is None and self.max is None:
             raise ValueError("a rule of type range needs 'min' or 'max'")
-        if self.type == "unique" and not (self.fields or self.field):
-            raise ValueError("a rule of type unique needs 'fields'")
+        if self.type == "unique" and (self.fields is None) == (self.field is None):
+            raise ValueError("a rule of type unique needs 'fields'" + (", not 'field' as well" if self.fields else ""))
         return self
 
 
@@ -180,7 +217,7 @@ class TargetSpec(Strict):
     """Path that gives one row each; without it the target is a root: one row a document."""
     filter: str | None = None
     """Keeps only items for which it is true: ``$.isPitch = true``."""
-    primary_key: Names
+    primary_key: SomeNames
     """Fields that identify a row."""
     upsert_keys: Names | None = None
     """Informational: primary key and captured_at."""

@@ -6,7 +6,11 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-_PATTERN = re.compile(r"\s*([A-Za-z]+)\s*(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?\s*\Z")
+from mlbsdk.errors import did_you_mean
+
+_PATTERN = re.compile(r"\s*([A-Za-z]+)\s*(?:\(\s*([0-9]{1,9})\s*(?:,\s*([0-9]{1,9})\s*)?\))?\s*\Z")
+#: PostgreSQL's bound.
+_MOST_CHARACTERS = 10_485_760
 _ALIASES = {"INTEGER": "INT", "DECIMAL": "NUMERIC", "STRING": "TEXT", "FLOAT": "REAL", "BOOL": "BOOLEAN"}
 
 _SPARK = {
@@ -40,6 +44,7 @@ _AVRO: dict[str, Any] = {
     "TIMESTAMPTZ": {"type": "long", "logicalType": "timestamp-micros"},
 }
 NAMES = (*_SPARK, "NUMERIC")
+_MOST_SHOWN = 60
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,9 @@ class ColumnType:
         name = match.group(1).upper() if match else ""
         name = _ALIASES.get(name, name)
         if match is None or name not in NAMES:
-            raise ValueError(f"'{text}' is not a type; types are {', '.join(NAMES)}")
+            shown = text if len(text) <= _MOST_SHOWN else text[:_MOST_SHOWN] + "..."
+            near = did_you_mean(name or text[:_MOST_SHOWN].upper(), NAMES)
+            raise ValueError(f"'{shown}' is not a type; types are {', '.join(NAMES)}.{near}")
         first, second = (int(group) if group else None for group in match.group(2, 3))
         if name == "NUMERIC":
             if first is None or not 1 <= first <= 38 or (second or 0) > first:
@@ -71,6 +78,8 @@ class ColumnType:
         if name in ("VARCHAR", "CHAR"):
             if not first or second is not None:
                 raise ValueError(f"'{text}' needs a length: {name}(50); for any length use TEXT")
+            if first > _MOST_CHARACTERS:
+                raise ValueError(f"'{text}' is longer than {_MOST_CHARACTERS}; for any length use TEXT")
             return cls(name, length=first)
         if first is not None:
             raise ValueError(f"{name} takes no length or precision")
