@@ -45,8 +45,10 @@ class MlbsdkError(Exception):
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
-        fix = f" {self.fix}" if self.fix else ""
-        return f"[{self.code}] {place}{self.message}{fix}"
+        if not self.fix:
+            return f"[{self.code}] {place}{self.message}"
+        stop = "" if self.message.endswith((".", "?", "!")) else "."
+        return f"[{self.code}] {place}{self.message}{stop} {self.fix}"
 
 
 class PluginError(MlbsdkError):

@@ -70,6 +70,17 @@ class TransformDecl:
 class Source(Protocol):
     """Reads raw rows."""
 
+    def prepare(self) -> int | None:
+        """Check that there is something to read, before Spark starts.
+
+        Returns:
+            The bytes of JSON text, roughly; None where only reading tells.
+
+        Raises:
+            SourceError: there is nothing at the address.
+        """
+        ...
+
     def read(self, spark: SparkSession, mapping: TransformMapping) -> RawBatch:
         """Return the raw rows: see :class:`mlbsdk.runtime.raw.RawBatch` for their columns."""
         ...
@@ -134,7 +145,7 @@ class QualityEngine(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class QualityDecl:
-    """A quality engine."""
+    """A quality engine, by name."""
 
     name: str
     summary: str
@@ -147,11 +158,11 @@ class RunListener(Protocol):
     """Watches runs: lineage, progress, reports. An exception here is reported and never stops a run."""
 
     def run_started(self, report: RunReport) -> None:
-        """A run begins; ``report`` has its name, source, target and mapping."""
+        """The source is open: ``report`` has name, source, target, plan and all datasets. Nothing is parsed yet."""
         ...
 
     def phase_changed(self, report: RunReport, phase: str) -> None:
-        """The run enters ``phase``: "read", "check", "write"."""
+        """The run enters ``phase``: "start" (of Spark), "read" (and parse), "write" (and check)."""
         ...
 
     def batch_written(self, report: RunReport, batch_id: int) -> None:
@@ -205,7 +216,7 @@ class Hooks:
 
     @_hookspec
     def mlbsdk_quality(self) -> Iterable[QualityDecl]:
-        """Declare quality engines, by the name that ``--quality`` uses."""
+        """Declare quality engines, by name."""
         return ()
 
     @_hookspec

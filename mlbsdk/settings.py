@@ -8,20 +8,24 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    YamlConfigSettingsSource,
+)
 
 from mlbsdk.errors import ConfigurationError, did_you_mean
 
 FILE_NAME = "mlbsdk.yaml"
-_PREFIX = "MLBSDK_"
-# Read elsewhere, and no settings of a run.
-_OTHER_VARIABLES = {"LOAD_PLUGINS", "DISABLED_PLUGINS", "LINEAGE_NAMESPACE", "HOME", "DEBUG"}
 
 
-class Settings(BaseModel):
+class Settings(BaseSettings):
     """What a run can be told; unknown keys are refused. ``spark`` holds Spark settings by their own names."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, env_prefix="MLBSDK_")
 
     source: str | None = None
     target: str = "delta:warehouse"
@@ -30,15 +34,17 @@ class Settings(BaseModel):
     spark: dict[str, str] = {}
 
 
-def load_settings(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, Any]) -> Settings:
+def load_settings(file: Path | None, flags: Mapping[str, Any]) -> Settings:
     """Join the settings of file, environment and flags; a flag that is None was not given.
 
     Raises:
         ConfigurationError: a file that is not there or not YAML, an unknown key, a wrong value.
     """
-    values = _from_file(file) | _from_environment(environment) | {name: v for name, v in flags.items() if v is not None}
+    given = {name: value for name, value in flags.items() if value is not None}
     try:
-        return Settings.model_validate(values)
+        return Settings.model_validate(_from_file(file) | EnvSettingsSource(Settings)() | given)
+    except SettingsError as problem:
+        raise ConfigurationError(f"a MLBSDK_* variable can't be read: {problem}") from problem
     except ValidationError as problem:
         first = problem.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
@@ -54,23 +60,11 @@ def _from_file(file: Path | None) -> dict[str, Any]:
             return {}
         raise ConfigurationError(f"the configuration '{file}' does not exist")
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as problem:
-        raise ConfigurationError(f"the configuration can't be read: {problem}", where=str(path)) from problem
-    if found is None:
-        return {}
-    if not isinstance(found, dict):
-        raise ConfigurationError("the configuration is a YAML object of settings", where=str(path))
-    return found
-
-
-def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in environment.items():
-        setting = name.removeprefix(_PREFIX).lower()
-        if name.startswith(_PREFIX) and setting in Settings.model_fields and setting != "spark":
-            found[setting] = value
-    return found
+        return YamlConfigSettingsSource(Settings, yaml_file=path)()
+    except (OSError, ValueError, TypeError, yaml.YAMLError) as problem:
+        raise ConfigurationError(
+            f"the configuration can't be read: {problem}", where=str(path), fix="It is a YAML object of settings."
+        ) from problem
 
 
 def home() -> Path:

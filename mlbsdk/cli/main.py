@@ -59,12 +59,18 @@ def build() -> typer.Typer:
 def _add_plugin_commands() -> None:
     from mlbsdk.plugins import Plugins
 
+    plugins = Plugins.load()
     own = {group.name for group in app.registered_groups} | {command.name for command in app.registered_commands}
-    for declared in Plugins.load().commands():
+    for declared in plugins.commands():
         if declared.name in own:
             typer.echo(f"warning: a plugin's command '{declared.name}' hides behind mlbsdk's own", err=True)
             continue
-        app.add_typer(declared.make(), name=declared.name, help=declared.summary)
+        try:
+            made = plugins.call(declared, declared.make)
+        except MlbsdkError as problem:  # a broken plugin takes no other command down
+            typer.echo(f"warning: {problem}", err=True)
+            continue
+        app.add_typer(made, name=declared.name, help=declared.summary)
 
 
 def main() -> None:

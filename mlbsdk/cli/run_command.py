@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -46,7 +45,7 @@ def run(
 
     if on_error not in (None, "fail", "quarantine"):
         raise ConfigurationError(f"--on-error is 'fail' or 'quarantine', not '{on_error}'")
-    settings = load_settings(config, os.environ, {"source": source, "target": target, "on_error": on_error})
+    settings = load_settings(config, {"source": source, "target": target, "on_error": on_error})
     request = RunRequest(
         name=name,
         source=settings.source,

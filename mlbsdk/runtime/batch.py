@@ -37,7 +37,11 @@ class TableRows:
 
 @dataclass(frozen=True)
 class Batch:
-    """All tables of one batch. Only the newest capture of each document is in it."""
+    """All tables of one batch.
+
+    Tables with ``on_missing: delete`` hold the rows of the newest capture of each document in the batch, those with
+    ``keep`` the newest row of each key. ``documents`` are these newest captures.
+    """
 
     spark: SparkSession
     plan: Plan

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,17 +13,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlbsdk.errors import ConfigurationError
-from mlbsdk.hookspecs import RunListener, SparkRequirements, TransformDecl
+from mlbsdk.hookspecs import (
+    RunListener,
+    Source,
+    SourceDecl,
+    SparkRequirements,
+    TransformDecl,
+    Writer,
+    WriterDecl,
+)
 from mlbsdk.mapping.compile import compile_mapping
 from mlbsdk.mapping.load import LoadedMapping, load_file
 from mlbsdk.plugins import Plugins
 from mlbsdk.report import RunReport
 from mlbsdk.runtime.addresses import is_local, split_address
-from mlbsdk.runtime.session import session
-from mlbsdk.runtime.transformation import OnError, TransformMode, new_report, transformation_for
+from mlbsdk.runtime.session import is_here, master_of, session
+from mlbsdk.runtime.transformation import ARROW, OnError, TransformMode, is_small, new_report, transformation_for
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+    from mlbsdk.mapping.plan import Plan
 
 DEFAULT_TARGET = "delta:warehouse"
 
@@ -75,62 +86,26 @@ def run(
     transform = _declared(request, plugins)
     loaded = load_file(request.mapping) if request.mapping else load_mapping(transform)
     plan = compile_mapping(loaded)
-    writer_scheme, target = split_address(request.target, "delta")
-    writer_decl = plugins.writer(writer_scheme)
-    _refuse_unsupported(writer_decl.name, writer_decl.supports, plan.tables)
-    with _source_address(request, transform) as source_address:
-        source_scheme, source_rest = split_address(source_address, "file")
-        source_decl = plugins.source(source_scheme)
-        source = source_decl.make(source_rest, {})
-        if hasattr(source, "files"):
-            source.files()  # a missing source is told before Java starts
-        writer = writer_decl.make(target, {})
-        report = new_report(plan, source_address, request.target, TransformMode.BATCH.value)
-        writer.prepare()
-        report.location = _location(target)
-        report.datasets = {table.name: writer.address_of(table.name) for table in plan.tables}
-        if request.source is None:
-            report.source = f"the sample capture of {transform.name}"
-            report.notes.append(
-                f"no --source was given: this is the sample capture that the plugin ships ({Path(source_address).name})"
-            )
+    with _source_address(request, transform) as address:
+        source_decl, source, size = _source(plugins, address)
+        writer_decl, writer = _writer(plugins, request.target, plan)
+        report = _report(request, transform, plan, address, writer)
         watchers = _Watchers.made(listeners, plugins, report)
-        begun = time.monotonic()
-        try:
-            with _phase(report, watchers, "start"):
-                needs = [source_decl.spark, *_writer_needs(writer_decl.spark, writer_scheme, source, request.spark)]
+        with watchers.told():
+            with watchers.phase("start"):
+                needs = [source_decl.spark, *_writer_needs(writer_decl, size, request.spark)]
                 spark = spark or session(needs, request.spark, request.log_file)
-            kind = transformation_for(transform.name, transform.make)
-            transformation = kind(
-                spark,
-                loaded,
-                TransformMode.BATCH,
-                source=source,
-                writer=writer,
-                on_error=request.on_error,
-                report=report,
-            )
+            kind = plugins.call(transform, transformation_for, transform.name, transform.make)
+            steps = kind(spark, loaded, source=source, writer=writer, on_error=request.on_error, report=report)
             try:
-                with _phase(report, watchers, "read"):
-                    raw = transformation.read_source()
+                with watchers.phase("read"):
+                    raw = steps.read_source()
                     watchers.tell("run_started")
-                    tables = transformation.transform(raw)
-                with _phase(report, watchers, "write"):
-                    transformation.write_targets(tables)
+                    tables = steps.transform(raw)
+                with watchers.phase("write"):
+                    steps.write_targets(tables)
             finally:
-                transformation.release()
-            report.duration_s = time.monotonic() - begun
-            report.status = "completed"
-            watchers.tell("batch_written", 0)
-            watchers.tell("run_completed")
-        except BaseException as problem:
-            report.duration_s = time.monotonic() - begun
-            report.status = "failed"
-            report.errors.append(str(problem) or type(problem).__name__)
-            watchers.tell("run_failed", problem)
-            save_report(report)
-            raise
-        save_report(report)
+                steps.release()
         return report
 
 
@@ -156,13 +131,45 @@ def _declared(request: RunRequest, plugins: Plugins) -> TransformDecl:
     return TransformDecl(name=request.name, summary=loaded.mapping.description, mapping=("", str(request.mapping)))
 
 
-def _refuse_unsupported(writer: str, supports: frozenset[str], tables: tuple[object, ...]) -> None:
-    deleting = [table for table in tables if getattr(table, "on_missing", "") == "delete"]
-    if deleting and "delete" not in supports:
+def _source(plugins: Plugins, address: str) -> tuple[SourceDecl, Source, int | None]:
+    """Make the source, and have it look for what it will read: a missing source is told before Java starts."""
+    scheme, rest = split_address(address, "file")
+    declared = plugins.source(scheme)
+    source = plugins.call(declared, declared.make, rest, {})
+    return declared, source, plugins.call(declared, source.prepare)
+
+
+def _writer(plugins: Plugins, target: str, plan: Plan) -> tuple[WriterDecl, Writer]:
+    """Make the writer, and have it prove that it can write.
+
+    Raises:
+        ConfigurationError: it can't do what the mapping asks for.
+    """
+    scheme, rest = split_address(target, "delta")
+    declared = plugins.writer(scheme)
+    needed = {"keep": "upsert", "delete": "delete"}
+    lacking = sorted({needed[table.on_missing] for table in plan.tables} - declared.supports)
+    if lacking:
         raise ConfigurationError(
-            f"the writer '{writer}' can't keep 'on_missing: delete', which this mapping asks for",
+            f"the writer '{declared.name}' does not support {' and '.join(lacking)}, which {plan.name} needs",
             fix="Choose another --target.",
         )
+    writer = plugins.call(declared, declared.make, rest, {})
+    plugins.call(declared, writer.prepare)
+    return declared, writer
+
+
+def _report(request: RunRequest, transform: TransformDecl, plan: Plan, source: str, writer: Writer) -> RunReport:
+    """Return the report of the run that begins."""
+    report = new_report(plan, source, request.target, TransformMode.BATCH.value)
+    report.location = _location(split_address(request.target, "delta")[1])
+    report.datasets = {table.name: writer.address_of(table.name) for table in plan.tables}
+    if request.source is None:
+        report.source = f"the sample capture of {transform.name}"
+        report.notes.append(
+            f"no --source was given: this is the sample capture that the plugin ships ({Path(source).name})"
+        )
+    return report
 
 
 def _location(target: str) -> str | None:
@@ -171,19 +178,15 @@ def _location(target: str) -> str | None:
     return None if "://" in target and is_local(target) else f"{Lakehouse(target).root}/{HOUSEKEEPING}"
 
 
-def _writer_needs(
-    needs: SparkRequirements, scheme: str, source: object, settings: Mapping[str, str]
-) -> list[SparkRequirements]:
-    """Return what the writer needs of Spark: nothing where small batches are committed without it."""
-    from mlbsdk.runtime.transformation import SMALL_BATCH_BYTES
-
-    size = getattr(source, "size", lambda: None)()
-    is_here = settings.get("spark.master", "local").startswith("local") and "cluster" not in settings.get(
-        "spark.master", ""
+def _writer_needs(declared: WriterDecl, size: int | None, settings: Mapping[str, str]) -> list[SparkRequirements]:
+    """Return what the writer needs of Spark: nothing where a small batch is committed to Delta without it."""
+    without_spark = (
+        declared.name == "delta"
+        and is_here(master_of(settings, os.environ))
+        and settings.get(ARROW, "true") != "false"
+        and is_small(size)
     )
-    allowed = settings.get("spark.mlbsdk.arrow", "true") != "false"
-    small = scheme == "delta" and is_here and allowed and size is not None and size <= SMALL_BATCH_BYTES
-    return [] if small else [needs]
+    return [] if without_spark else [declared.spark]
 
 
 @contextlib.contextmanager
@@ -201,16 +204,6 @@ def _source_address(request: RunRequest, transform: TransformDecl) -> Iterator[s
         yield str(file)
 
 
-@contextlib.contextmanager
-def _phase(report: RunReport, watchers: _Watchers, name: str) -> Iterator[None]:
-    watchers.tell("phase_changed", name)
-    begun = time.monotonic()
-    try:
-        yield
-    finally:
-        report.phases[name] = report.phases.get(name, 0.0) + time.monotonic() - begun
-
-
 class _Watchers:
     """Tells every listener; one that raises is noted in the report and never stops the run."""
 
@@ -224,12 +217,41 @@ class _Watchers:
         made = list(given)
         for declared in plugins.listeners():
             try:
-                made.append(declared.make({}))
+                made.append(plugins.call(declared, declared.make, {}))
             except Exception as problem:  # as in tell
                 report.notes.append(
                     f"listener '{declared.name}' could not be made: {type(problem).__name__}: {problem}"
                 )
         return cls(tuple(made), report)
+
+    @contextlib.contextmanager
+    def told(self) -> Iterator[None]:
+        """Tell how what is done inside ends, and save the report."""
+        begun = time.monotonic()
+        try:
+            yield
+            self.report.duration_s = time.monotonic() - begun
+            self.report.status = "completed"
+            self.tell("batch_written", 0)
+            self.tell("run_completed")
+        except BaseException as problem:
+            self.report.duration_s = time.monotonic() - begun
+            self.report.status = "failed"
+            self.report.errors.append(str(problem) or type(problem).__name__)
+            self.tell("run_failed", problem)
+            raise
+        finally:
+            save_report(self.report)
+
+    @contextlib.contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Tell that a phase begins, and note its seconds."""
+        self.tell("phase_changed", name)
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            self.report.phases[name] = self.report.phases.get(name, 0.0) + time.monotonic() - begun
 
     def tell(self, event: str, *details: object) -> None:
         for listener in self.listeners:

@@ -53,6 +53,16 @@ def java_version(home: Path) -> str | None:
     return match.group(1) if match and (home / "bin" / "java").exists() else None
 
 
+def master_of(settings: Mapping[str, str], environment: Mapping[str, str]) -> str:
+    """Return the Spark master of a session that is made with these settings."""
+    return settings.get("spark.master") or environment.get("SPARK_MASTER") or "local[*]"
+
+
+def is_here(master: str | None) -> bool:
+    """Whether Spark runs in threads of this process's own machine."""
+    return master is not None and (master == "local" or master.startswith("local["))
+
+
 def session(
     requirements: Iterable[SparkRequirements] = (),
     settings: Mapping[str, str] | None = None,
@@ -94,7 +104,7 @@ def spark_settings(
     """Return all settings of a session."""
     cores = os.cpu_count() or 1
     wanted = {
-        "spark.master": os.environ.get("SPARK_MASTER", "local[*]"),
+        "spark.master": master_of(settings, os.environ),
         "spark.driver.memory": "2g",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
@@ -105,7 +115,7 @@ def spark_settings(
         "spark.sql.execution.arrow.maxRecordsPerBatch": "100000",
         "spark.sql.sources.parallelPartitionDiscovery.threshold": "256",
     }
-    if not settings.get("spark.master", wanted["spark.master"]).startswith(("spark:", "k8s:", "yarn")):
+    if wanted["spark.master"].startswith("local"):
         wanted |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
         # Adaptive execution makes each exchange a job of its own; with a partition a core it has nothing to adapt.
         wanted["spark.sql.adaptive.enabled"] = "false"

@@ -51,8 +51,12 @@ class FileSource:
             size=sum(_text_size(file) for file in files),
         )
 
-    def size(self) -> int:
-        """Return the bytes of JSON text, roughly."""
+    def prepare(self) -> int:
+        """Check that there are captures; return the bytes of their text, roughly.
+
+        Raises:
+            SourceError: as :meth:`files`.
+        """
         return sum(_text_size(file) for file in self.files())
 
     def files(self) -> list[str]:
@@ -99,6 +103,22 @@ class TableSource:
     def __init__(self, format: str, address: str, options: Mapping[str, object]) -> None:
         self.format = format
         self.address = address
+        self._path = str(local_path(address)) if is_local(address) else address
+
+    def prepare(self) -> int | None:
+        """Check that the folder is there; return the bytes of text in it, roughly.
+
+        Raises:
+            SourceError: it is not.
+        """
+        if not is_local(self.address):
+            return None
+        if not Path(self._path).exists():
+            raise SourceError(
+                f"source '{self.format}:{self.address}' does not exist", fix="Give the folder of a raw table."
+            )
+        files = (file for file in Path(self._path).rglob("*") if file.is_file())
+        return sum(file.stat().st_size for file in files) * _GZIP_RATIO
 
     def read(self, spark: SparkSession, mapping: TransformMapping) -> RawBatch:
         """Return the raw rows of the table.
@@ -109,18 +129,13 @@ class TableSource:
         """
         from pyspark.errors import PySparkException
 
-        path = str(local_path(self.address)) if is_local(self.address) else self.address
-        if is_local(self.address) and not Path(path).exists():
-            raise SourceError(
-                f"source '{self.format}:{self.address}' does not exist", fix="Give the folder of a raw table."
-            )
+        size = self.prepare()
         try:
-            table = spark.read.format(self.format).load(path)
+            table = spark.read.format(self.format).load(self._path)
         except PySparkException as problem:
             reason = str(problem).splitlines()[0]
             raise SourceError(f"'{self.address}' can't be read as {self.format}: {reason}") from problem
-        size = sum(file.stat().st_size for file in Path(path).rglob("*") if file.is_file())
-        return RawBatch(raw_rows(table, self.address), dataset_of(self.address), size=size * _GZIP_RATIO)
+        return RawBatch(raw_rows(table, self.address), dataset_of(self.address), size=size)
 
 
 def raw_rows(table: DataFrame, name: str) -> DataFrame:

@@ -31,6 +31,7 @@ from mlbsdk.runtime.batch import Batch, Document, TableRows, TableWritten
 from mlbsdk.runtime.cut import RunStamp, cut
 from mlbsdk.runtime.parse import ParsedDocument, parse
 from mlbsdk.runtime.raw import RAW_SCHEMA, RawBatch
+from mlbsdk.runtime.session import is_here
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 THREADS = 4
 #: Batches of at most this much JSON text may leave Spark as Arrow where Spark runs on this machine.
 SMALL_BATCH_BYTES = 512 * 1024 * 1024
+#: The Spark setting that, set to ``false``, lets Spark commit small batches too.
+ARROW = "spark.mlbsdk.arrow"
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -236,9 +239,8 @@ class BaseTransformation:
         return parsed.localCheckpoint() if self._is_here() else parsed.persist(StorageLevel.MEMORY_AND_DISK)
 
     def _is_here(self) -> bool:
-        """Whether Spark runs in this process's own machine and threads."""
-        master = self.spark.sparkContext.master
-        return master is not None and (master == "local" or master.startswith("local["))
+        """Whether Spark runs on this machine."""
+        return is_here(self.spark.sparkContext.master)
 
     def release(self) -> None:
         """Give back what the last batch holds in Spark's memory."""
@@ -405,12 +407,16 @@ class BaseTransformation:
 
     def _is_small(self) -> bool:
         """Whether this batch's rows may be held by the driver: Spark runs here and the captures are few."""
-        allowed = self.spark.conf.get("spark.mlbsdk.arrow", "true") != "false"
-        size = self._raw.size if self._raw is not None else None
-        return self._is_here() and allowed and size is not None and size <= SMALL_BATCH_BYTES
+        allowed = self.spark.conf.get(ARROW, "true") != "false"
+        return self._is_here() and allowed and is_small(self._raw.size if self._raw is not None else None)
 
 
 _INTAKE_COLUMNS = ("document_id", "row_id", "origin", "captured_at", "captured_from", "problem", "document_columns")
+
+
+def is_small(size: int | None) -> bool:
+    """Whether rows of this many bytes of JSON text may be held by the driver; None is not known."""
+    return size is not None and size <= SMALL_BATCH_BYTES
 
 
 def transformation_for(

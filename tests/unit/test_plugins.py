@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 import mlbsdk.plugin
 from mlbsdk.cli.plugins_command import app
 from mlbsdk.errors import (
+    ConfigurationError,
     PluginConflictError,
     PluginContractError,
     PluginError,
@@ -25,6 +26,7 @@ from mlbsdk.errors import (
 from mlbsdk.hookspecs import HOOKSPEC_VERSION, Hooks
 from mlbsdk.known_plugins import KNOWN
 from mlbsdk.plugins import PluginRecord, Plugins
+from mlbsdk.runtime.run import RunRequest, run
 
 
 class Install(Protocol):
@@ -457,6 +459,60 @@ def test_show_of_an_unknown_name_is_an_error_with_the_near_one(install: Install)
     assert isinstance(error, UnknownNameError)
     assert "'acme-cvs'. Did you mean 'acme-csv'?" in str(error)
     assert error.exit_code == 2
+
+
+def test_a_command_that_can_not_be_made_takes_no_other_down(install: Install, tmp_path: Path) -> None:
+    code = """
+def broken():
+    raise RuntimeError("no such thing")
+
+@hookimpl
+def mlbsdk_commands():
+    return [CommandDecl(name="acme", summary="Acme.", make=broken)]
+"""
+    install("acme-command", HEAD + code)
+    done = subprocess.run(
+        [sys.executable, "-m", "mlbsdk.cli.main", "plugins", "list"],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert "acme-command" in done.stdout
+    assert done.stderr.startswith("warning: [MLBSDK101] acme-command 1.0: 'acme' can't be made: RuntimeError")
+
+
+# What a run makes of plugins
+
+
+@pytest.mark.parametrize(("kind", "argument"), [("Source", "source"), ("Writer", "target")])
+def test_a_factory_that_fails_in_a_run_names_its_plugin(install: Install, kind: str, argument: str) -> None:
+    code = f"""
+def broken(address, options):
+    import acme_missing
+
+@hookimpl
+def mlbsdk_{kind.lower()}s():
+    return [{kind}Decl(name="acme", summary="Acme.", make=broken)]
+"""
+    install("acme-store", HEAD + code)
+    sample = "plugins/mlbsdk-plugin-game/mlbsdk_plugin_game/samples/linescore_747175.json.gz"
+    given = {"source": str(Path(__file__).parents[2] / sample), argument: "acme:x"}
+    with pytest.raises(PluginError, match=r"acme-store 1\.0: 'acme' can't be made: ModuleNotFoundError"):
+        run(RunRequest(name="game.linescore", **given))
+
+
+def test_a_writer_that_can_not_do_what_the_mapping_asks_for_is_refused(install: Install) -> None:
+    code = """
+@hookimpl
+def mlbsdk_writers():
+    return [WriterDecl(name="acme", summary="Acme.", make=made, supports=frozenset({"upsert"}))]
+"""
+    install("acme-store", HEAD + code)
+    with pytest.raises(ConfigurationError, match=r"'acme' does not support delete, which game\.linescore needs"):
+        run(RunRequest(name="game.linescore", target="acme:x"))
 
 
 # Light

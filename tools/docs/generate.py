@@ -8,6 +8,7 @@ The pages are committed, so that they can be read in the repository; a test runs
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -16,6 +17,8 @@ from pathlib import Path
 import cli_page
 import code_pages
 import table_pages
+
+from mlbsdk.mapping.json_schema import mapping_schema
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -31,6 +34,7 @@ PAGES: dict[str, Callable[[], str]] = {
 def pages() -> dict[Path, str]:
     """Return the text of every generated file by its path."""
     found = {DOCS / name: make() for name, make in PAGES.items()}
+    found[DOCS / "mapping-1.0.schema.json"] = json.dumps(mapping_schema(), indent=2) + "\n"
     return found | {DOCS / "tables" / name: text for name, text in table_pages.pages(ROOT / "mappings").items()}
 
 
