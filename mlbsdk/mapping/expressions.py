@@ -350,7 +350,11 @@ class _Check:
 
     def _check_interval(self, node: Any) -> None:
         unit = node.args.get("unit")
-        if type(node.this).__name__ not in ("Literal", "Neg") or unit is None or unit.name.upper() not in _UNITS:
+        if (
+            type(node.this).__name__ not in ("Literal", "Neg")
+            or unit is None
+            or unit.name.upper().removesuffix("S") not in _UNITS
+        ):
             raise self.wrong("has an INTERVAL that is not a number and a unit, such as INTERVAL 1 DAY")
 
     def _check_bracket(self, node: Any) -> None:

@@ -23,7 +23,16 @@ from mlbsdk.mapping.plan import (
     Table,
 )
 from mlbsdk.runtime.sql import Over, array, literal, name, reach, select
-from mlbsdk.runtime.values import expression, layers, misfit, raw_value, typed, usable
+from mlbsdk.runtime.values import (
+    expression,
+    expression_misfit,
+    is_raw_text,
+    layers,
+    misfit,
+    raw_value,
+    typed,
+    usable,
+)
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -76,7 +85,7 @@ def query(table: Table, parsed: str, stamp: RunStamp) -> str:
     ):
         opened = select(["*", *(f"{expression(column)} AS {name(column.name)}" for column in layer)], opened)
     if table.filter is not None and table.filter.columns:
-        opened = select(["*"], opened, _filter_sql(table))
+        opened = select(["*"], opened, table.filter.sql)
     columns = [name(column.name) for column in table.columns]
     judged = select([*columns, name("__row_id"), name("__run_id"), f"{_failed(table)} AS __failed"], opened)
     return select([*columns, f"{_lineage(table, stamp)} AS {LINEAGE}"], judged)
@@ -111,7 +120,7 @@ def _opened_levels(table: Table, parsed: str) -> str:
             carried += _previous(table)
         found = select(columns, found, f"{item} IS NOT NULL", lateral)
     if table.filter is not None and not table.filter.columns:
-        found = select(["*"], found, _filter_sql(table))
+        found = select(["*"], found, table.filter.sql)
     return found
 
 
@@ -142,27 +151,19 @@ def _items(table: Table, number: int, parent: str = "document") -> str:
 def _values_at(table: Table, up: int) -> dict[str, FromJson]:
     """Return the values that the table reads ``up`` levels above its items, by the name they are carried under."""
     found = {f"__v_{n}": c.origin for n, c in enumerate(table.columns) if isinstance(c.origin, FromJson)}
-    found |= {f"__{path}": origin for path, origin in (table.filter.paths if table.filter else ())}
+    found |= dict(table.filter.paths if table.filter else ())
     return {key: origin for key, origin in found.items() if origin.up == up and not origin.previous}
 
 
 def _previous(table: Table) -> dict[str, FromJson]:
     """Return the values that the table reads from the previous item."""
     found = {f"__v_{n}": c.origin for n, c in enumerate(table.columns) if isinstance(c.origin, FromJson)}
-    found |= {f"__{path}": origin for path, origin in (table.filter.paths if table.filter else ())}
+    found |= dict(table.filter.paths if table.filter else ())
     return {key: origin for key, origin in found.items() if origin.previous}
 
 
 def _read(values: dict[str, FromJson], start: str) -> list[str]:
     return [f"{reach(start, origin.path)} AS {name(key)}" for key, origin in values.items()]
-
-
-def _filter_sql(table: Table) -> str:
-    assert table.filter is not None
-    sql = table.filter.sql
-    for path, _ in table.filter.paths:
-        sql = sql.replace(name(path), name(f"__{path}"))
-    return sql
 
 
 # Values
@@ -182,25 +183,29 @@ def _typed_values(table: Table, source: str) -> str:
 def has_text(column: Column) -> bool:
     """Whether the value comes as text whose type is applied here."""
     origin = column.origin
-    return isinstance(origin, FromJson) or (isinstance(origin, FromRaw) and origin.parameter is not None)
+    if isinstance(origin, FromItem):
+        return origin.what == "key"
+    return isinstance(origin, FromJson) or (isinstance(origin, FromRaw) and is_raw_text(origin))
 
 
 def _text(column: Column, number: int) -> str:
-    found = raw_value(column.origin, "__") if isinstance(column.origin, FromRaw) else name(f"__v_{number}")
-    return usable(found, column)
+    origin = column.origin
+    if isinstance(origin, FromItem):
+        return name(f"__at_{origin.up}")
+    return usable(raw_value(origin, "__") if isinstance(origin, FromRaw) else name(f"__v_{number}"), column)
 
 
 def _ready(column: Column) -> str:
-    """Return a value that has its type already."""
+    """Return a value that has a type already."""
     if column.name == TRANSFORMED_AT:
         return "__transformed_at"
     origin = column.origin
     if isinstance(origin, FromDocument):
         return f"__document_columns.{name(origin.name)}"
     if isinstance(origin, FromItem):
-        return typed(f"__at_{origin.up}", column.type)
+        return f"cast({name(f'__at_{origin.up}')} AS {column.type.spark})"
     assert isinstance(origin, FromRaw)
-    return typed(usable(raw_value(origin, "__"), column), column.type)
+    return f"cast({usable(raw_value(origin, '__'), column)} AS {column.type.spark})"
 
 
 # Checks
@@ -213,7 +218,8 @@ def checks_of(table: Table) -> tuple[str, ...]:
 
 
 def _built_in(column: Column) -> Iterator[str]:
-    if has_text(column) and not column.type.is_text:
+    is_computed = isinstance(column.origin, FromExpression) and column.name != TRANSFORMED_AT
+    if (has_text(column) or is_computed) and not column.type.is_text:
         yield "type"
     if column.type.length:
         yield "length"
@@ -221,17 +227,21 @@ def _built_in(column: Column) -> Iterator[str]:
         yield "not_null"
 
 
+def _broken(kind: str, column: Column, number: int) -> str:
+    """Return whether a row breaks what its column's type asks."""
+    value = name(column.name)
+    if kind == "not_null":
+        return f"{value} IS NULL"
+    if kind == "length":
+        return f"length({value}) > {column.type.length}"
+    return misfit(name(f"__t_{number}"), value, column.type) if has_text(column) else expression_misfit(column)
+
+
 def _failed(table: Table) -> str:
     """Return the names of the checks that failed, as an array."""
     conditions: list[tuple[str, str]] = []
     for number, column in enumerate(table.columns):
-        value, text = name(column.name), name(f"__t_{number}")
-        asked = {
-            "type": misfit(text, value, column.type),
-            "length": f"length({value}) > {column.type.length}",
-            "not_null": f"{value} IS NULL",
-        }
-        conditions += [(f"{kind}:{column.name}", asked[kind]) for kind in _built_in(column)]
+        conditions += [(f"{kind}:{column.name}", _broken(kind, column, number)) for kind in _built_in(column)]
     conditions += [(rule.name, f"NOT ({rule.sql})") for rule in table.rules if rule.kind == "sql"]
     if not conditions:
         return array([])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mlbsdk.mapping.plan import Column, FromExpression, FromJson, FromRaw, Node, Plan
 from mlbsdk.runtime.cut import RunStamp
 from mlbsdk.runtime.sql import Over, literal, name, reach, select
-from mlbsdk.runtime.values import expression, layers, raw_value, typed, usable
+from mlbsdk.runtime.values import expression, layers, misfit, raw_value, usable
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -50,7 +50,7 @@ def query(plan: Plan, raw: str, stamp: RunStamp) -> str:
     """Return the query that parses the raw rows of that name."""
     options = f"map('mode', 'PERMISSIVE', 'columnNameOfCorruptRecord', {literal(_CORRUPT)})"
     parsed = select(["*", f"from_json(data, {literal(envelope_ddl(plan.document))}, {options}) AS __p"], raw)
-    opened = select([*_OPENED, f"{_document(plan.document)} AS document"], parsed)
+    opened = select([*_OPENED, f"{_document(plan.document)} AS __document"], parsed)
     columns = plan.document_columns
     texts = [column for column in columns if not isinstance(column.origin, FromExpression)]
     keyed = select(["*", *(f"{_typed(column)} AS {name(column.name)}" for column in texts)], opened)
@@ -72,7 +72,7 @@ def query(plan: Plan, raw: str, stamp: RunStamp) -> str:
             f"{literal(stamp.run_id)} AS run_id",
             f"cast({moment} AS timestamp) AS transformed_at",
             f"named_struct({struct}) AS document_columns",
-            "document",
+            "__document AS document",
         ],
         keyed,
     )
@@ -131,20 +131,21 @@ _OPENED = [
 
 
 def _typed(column: Column) -> str:
+    """Return a document column's value; null where it does not fit its type: a key of 28.5 is not document 28."""
     origin = column.origin
-    found = (
-        raw_value(origin, "__")
-        if isinstance(origin, FromRaw)
-        else reach("document", origin.path if isinstance(origin, FromJson) else ())
-    )
-    return typed(usable(found, column), column.type)
+    if isinstance(origin, FromRaw):
+        text = usable(raw_value(origin, "__"), column)
+    else:
+        text = usable(reach("__document", origin.path if isinstance(origin, FromJson) else ()), column)
+    value = f"cast({text} AS {column.type.spark})"
+    return value if column.type.is_text else f"CASE WHEN NOT ({misfit(text, value, column.type)}) THEN {value} END"
 
 
 def _time_in_document(plan: Plan) -> str:
     if plan.captured_at is None:
         return "cast(NULL AS timestamp)"
     origin, pattern = plan.captured_at
-    return f"try_to_timestamp({reach('document', origin.path)}, {literal(pattern)})"
+    return f"try_to_timestamp({reach('__document', origin.path)}, {literal(pattern)})"
 
 
 def _problem(plan: Plan, captured_at: str) -> str:
@@ -160,6 +161,8 @@ def _problem(plan: Plan, captured_at: str) -> str:
     return (
         "CASE WHEN __is_empty THEN 'it is empty' "
         f"WHEN __is_corrupt AND {no_key} THEN 'it is not JSON, or is cut off' "
+        # The body of an error is JSON too, and would pass for a document that lost all its rows.
+        "WHEN NOT __status_code BETWEEN 200 AND 299 THEN concat('the API answered with status ', __status_code) "
         f"WHEN {other} THEN concat('it is a response of ', __endpoint, '.', __method, "
         f"{literal(f', not of {plan.name}')}) "
         f"WHEN __is_corrupt THEN {literal(shape)} "

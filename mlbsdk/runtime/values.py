@@ -31,6 +31,11 @@ def misfit(text: str, value: str, type: ColumnType) -> str:
     return failed
 
 
+def is_raw_text(origin: FromRaw) -> bool:
+    """Whether a raw column or a request parameter is text."""
+    return origin.parameter is not None or origin.column not in ("captured_at", "status_code")
+
+
 def raw_value(origin: FromRaw, prefix: str = "") -> str:
     """Return a column of the raw row, or one request parameter."""
     if origin.parameter is None:
@@ -42,9 +47,15 @@ def raw_value(origin: FromRaw, prefix: str = "") -> str:
 def expression(column: Column) -> str:
     """Return a column's expression with its type and default."""
     assert isinstance(column.origin, FromExpression)
-    value = f"({column.origin.sql})"
-    value = f"cast({value} AS {column.type.spark})"
+    value = f"cast(({column.origin.sql}) AS {column.type.spark})"
     return value if column.default is None else f"coalesce({value}, {typed(literal(column.default), column.type)})"
+
+
+def expression_misfit(column: Column) -> str:
+    """Return whether what an expression gives did not fit the column's type."""
+    assert isinstance(column.origin, FromExpression)
+    value = f"({column.origin.sql})"
+    return misfit(value, f"cast({value} AS {column.type.spark})", column.type)
 
 
 def layers(columns: list[Column]) -> list[list[Column]]:

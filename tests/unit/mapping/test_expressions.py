@@ -67,6 +67,7 @@ def sql(text: str) -> str:
         ("d >= DATE '2024-01-31'", "`d` >= CAST('2024-01-31' AS DATE)"),
         ("d + INTERVAL 1 DAY", "`d` + INTERVAL '1' DAY"),
         ("d - INTERVAL '3' MONTH", "`d` - INTERVAL '3' MONTH"),
+        ("d + INTERVAL 90 MINUTES", "`d` + INTERVAL '90' MINUTES"),
         ("current_timestamp", "CURRENT_TIMESTAMP()"),
         ("current_timestamp()", "current_timestamp()"),
         ("to_timestamp(s, 'yyyyMMdd_HHmmss')", "to_timestamp(`s`, 'yyyyMMdd_HHmmss')"),
