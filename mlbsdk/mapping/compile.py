@@ -434,11 +434,16 @@ class _Compiler:
             if spec.json_path is not None:
                 return self._from_json(spec, levels, inheritable)
             if spec.item is not None:
-                return _from_item(spec.item, levels)
+                item, source = _from_item(spec.item, levels)
+                _require_kind("number" if item.what == "index" else "text", spec)
+                return item, source
             if spec.source_field is not None:
-                return _from_raw(spec.source_field), ""
+                raw = _from_raw(spec.source_field)
+                _require_kind({"captured_at": "moment", "status_code": "number"}.get(raw.column, "text"), spec)
+                return raw, ""
             assert spec.expression is not None
             checked = check_expression(spec.expression, known)
+            _require_kind(checked.kind, spec)
             return FromExpression(checked.sql, checked.columns), ""
         except (ValueError, ExpressionError) as mistake:
             key = next(k for k in ("json_path", "item", "source_field", "expression") if getattr(spec, k) is not None)
@@ -588,6 +593,17 @@ def _system_columns() -> tuple[Column, ...]:
             is_stamp=True,
         ),
     )
+
+
+def _require_kind(kind: str | None, spec: FieldSpec) -> None:
+    """Refuse a type that Spark can't cast to, or not in a way that anybody means: a date to a number."""
+    wanted = ColumnType.parse(spec.type).kind
+    if kind in (None, "text", wanted) or (wanted == "text" and kind not in ("list", "interval")):
+        return
+    if {kind, wanted} == {"number", "boolean"}:
+        return
+    hint = " Take one of its items." if kind == "list" else ""
+    raise ValueError(f"it gives a {kind}, which is not cast to {spec.type}.{hint}")
 
 
 def _from_item(text: str, levels: tuple[Level, ...]) -> tuple[FromItem, str]:

@@ -118,6 +118,7 @@ _UNITS = frozenset(["YEAR", "MONTH", "WEEK", "DAY", "HOUR", "MINUTE", "SECOND", 
 
 _LITERAL = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`[^`]*`"""
 _QUOTED = re.compile(rf"(?P<quoted>{_LITERAL})|(?P<comment>--|/\*)|(?P<open>['\"`])|(?P<end>;)", re.DOTALL)
+_PATH_NAME = "__path_"
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPES = frozenset("\\'\"nrt%_")
 _PATH = re.compile(
@@ -134,10 +135,14 @@ class ExpressionError(ValueError):
 
 @dataclass(frozen=True)
 class Checked:
-    """An expression that passed: Spark SQL with quoted identifiers, and the columns that it reads."""
+    """An expression that passed: Spark SQL with quoted identifiers, the columns that it reads, and what it gives.
+
+    ``kind`` is number, text, boolean, moment (a date or time), interval or list; None where that can't be told.
+    """
 
     sql: str
     columns: tuple[str, ...]
+    kind: str | None = None
 
 
 Known = Mapping[str, "ColumnType | None"]
@@ -174,7 +179,7 @@ def take_paths(text: str) -> tuple[str, tuple[tuple[str, str], ...]]:
     def name_of(match: re.Match[str]) -> str:
         if match["text"] is not None:
             return match["text"]
-        return names.setdefault(match["path"], f"__path_{len(names)}")
+        return names.setdefault(match["path"], f"{_PATH_NAME}{len(names)}")
 
     sql = _PATH.sub(name_of, text)
     return sql, tuple((name, path) for path, name in names.items())
@@ -219,12 +224,13 @@ class _Check:
                 self._check_node(node)
             if is_condition:
                 self._require_boolean(tree)
+            kind = self._kind(tree)
             tree = _with_usable_paths(tree, self.known, is_condition)
             names = dict.fromkeys(column.name for column in tree.find_all(_exp().Column))
             sql = tree.sql(dialect=_dialect(), identify=True, normalize_functions=False, comments=False)
         except RecursionError as problem:
             raise self.wrong("is nested too deeply; compute parts of it in fields of their own") from problem
-        return Checked(sql, tuple(names))
+        return Checked(sql, tuple(names), kind)
 
     # The text
 
@@ -371,28 +377,59 @@ class _Check:
     # True or false
 
     def _require_boolean(self, node: Any, is_case: bool = False) -> None:
-        if not is_case and self._is_boolean(node) is False:
+        if not is_case and self._kind(node) not in ("boolean", None):
             what = "" if node.parent is None else f" at '{node.sql('spark'):.60}'"
             raise self.wrong(f"must be true or false{what}: compare it with something")
 
-    def _is_boolean(self, node: Any) -> bool | None:
-        """Whether a part is true or false; None where that can't be told."""
-        kind = type(node).__name__
-        if kind in _COMPARISONS | _LOGIC | {"Boolean", "Escape"}:
-            return True
-        if kind == "Paren":
-            return self._is_boolean(node.this)
-        if kind == "Column":
+    def _kind(self, node: Any) -> str | None:
+        """Return what a part gives; None where that can't be told."""
+        name = type(node).__name__
+        if name in _KINDS:
+            return _KINDS[name]
+        if name in ("Paren", "Neg"):
+            return self._kind(node.this)
+        if name == "Literal":
+            return "text" if node.is_string else "number"
+        if name == "Column":
             type_ = self.known.get(self.by_lower_case.get(node.name.lower(), ""))
-            return None if type_ is None else type_.name == "BOOLEAN"
-        if kind in ("Cast", "TryCast"):
-            return bool(node.to.this.name == "BOOLEAN")
-        if kind == "Anonymous":
-            returned = _CALLS.get(node.name.lower(), ("any",))[0]
-            return None if returned == "any" else returned == "boolean"
-        return None if kind in ("Null", "Case", "If", "Bracket") else False
+            return None if type_ is None else type_.kind
+        if name in ("Cast", "TryCast"):
+            return _KIND_OF_CAST.get(node.to.this.name, "number")
+        if name == "Anonymous":
+            kind = _CALLS.get(node.name.lower(), ("any",))[0]
+            return None if kind == "any" else kind
+        if name in ("Add", "Sub"):
+            both = {self._kind_of_operand(node.this), self._kind_of_operand(node.expression)}
+            return "number" if both <= {"number", "text"} else "moment" if both == {"moment", "interval"} else None
+        if name in ("Case", "If"):
+            return self._kind_of_branches(node)
+        return None
+
+    def _kind_of_operand(self, node: Any) -> str | None:
+        is_path = type(node).__name__ == "Column" and node.name.startswith(_PATH_NAME)
+        return "text" if is_path else self._kind(node)
+
+    def _kind_of_branches(self, node: Any) -> str | None:
+        ifs = node.args.get("ifs")
+        results = [each.args["true"] for each in ifs] if ifs else [node.args["true"]]
+        results += [node.args[key] for key in ("default", "false") if node.args.get(key) is not None]
+        kinds = {self._kind(result) for result in results if type(result).__name__ != "Null"}
+        return kinds.pop() if len(kinds) == 1 else None
 
 
+_KINDS = {
+    **dict.fromkeys(_COMPARISONS | _LOGIC | {"Boolean", "Escape"}, "boolean"),
+    **dict.fromkeys(("Mul", "Div", "IntDiv", "Mod", "StrPosition"), "number"),
+    **dict.fromkeys(("DPipe", "Trim", "Substring"), "text"),
+    **dict.fromkeys(("CurrentDate", "CurrentTimestamp"), "moment"),
+    "Interval": "interval",
+    "Array": "list",
+}
+_KIND_OF_CAST = {
+    **dict.fromkeys(("TEXT", "VARCHAR", "CHAR"), "text"),
+    **dict.fromkeys(("DATE", "TIMESTAMP", "TIMESTAMPTZ", "TIMESTAMPLTZ", "TIMESTAMPNTZ"), "moment"),
+    "BOOLEAN": "boolean",
+}
 _DETAILED = frozenset(
     ["Is", "In", "If", "Case", "Cast", "TryCast", "DataType", "Interval", "Bracket", "Literal"],
 )

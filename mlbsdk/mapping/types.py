@@ -96,6 +96,13 @@ class ColumnType:
         return self.spark == "string"
 
     @property
+    def kind(self) -> str:
+        """What the value is: number, text, boolean or moment (a date or time)."""
+        if self.name in ("DATE", "TIMESTAMP", "TIMESTAMPTZ"):
+            return "moment"
+        return "text" if self.is_text else "boolean" if self.name == "BOOLEAN" else "number"
+
+    @property
     def is_integer(self) -> bool:
         """Whether the value is a whole number."""
         return self.name in ("SMALLINT", "INT", "BIGINT")

@@ -435,7 +435,7 @@ MEANING = r"""
     filter: $.speed > 95 AND NOT $.isPitch IN ('x') AND n >= 1 OR parent.rbi = 7 AND $.name = 'it\'s $.x'
     fields: [{name: n, type: INT, item: index}]
 """
-EVENTS = [
+EVENTS: list[Row] = [
     {"isPitch": True, "speed": 95.7, "name": "it's $.x"},
     {"isPitch": False, "speed": 95.7},
     {"isPitch": "true", "speed": "95"},
@@ -458,7 +458,7 @@ def meaning(spark: SparkSession) -> dict[str, list[Row]]:
 
 
 def test_defaults_null_texts_raw_columns_and_expressions(meaning: dict[str, list[Row]]) -> None:
-    same = {
+    same: Row = {
         "status": 200,
         "status_text": "200",
         "captured_text": "2024-07-01 12:00:00",
@@ -467,7 +467,7 @@ def test_defaults_null_texts_raw_columns_and_expressions(meaning: dict[str, list
         "stamped": True,
         "word": 5,
     }
-    expected = [
+    expected: list[Row] = [
         {"id": 1, "rbi": 3, "era": Decimal("4.50"), "avg": "4.50", "twice": 6, "four": 12, "half": 1},
         {"id": 2, "rbi": 0, "era": None, "avg": "it's \\ none", "twice": 0, "four": 0, "half": 0},
         {"id": 3, "rbi": -8, "era": Decimal("99.50"), "avg": "99.5", "twice": -16, "four": -32, "half": -4},
@@ -494,6 +494,15 @@ def test_filters_on_paths_and_columns(meaning: dict[str, list[Row]]) -> None:
     assert sorted((row["id"], row["n"]) for row in meaning["e.fast"]) == [(1, n) for n in fast] + [
         (4, n) for n in [0, *fast]
     ]
+
+
+@pytest.mark.parametrize("mapping", [SHAPES, MEANING])
+def test_every_column_has_the_type_that_its_mapping_says(spark: SparkSession, mapping: str) -> None:
+    plan = compiled(mapping)
+    parsed = parse(raw(spark, []), plan, STAMP)
+    for table in plan.tables:
+        found = [(field.name, field.dataType.simpleString()) for field in cut(parsed, table, STAMP).schema][:-1]
+        assert found == [(column.name, column.type.spark) for column in table.columns]
 
 
 def test_the_checks_that_a_row_passes_through() -> None:

@@ -24,6 +24,7 @@ from tests.unit.mapping.build import HEAD, ROOT, child, column, mapping, plan, p
 
 A = "{name: a, type: INT, json_path: $.a}"
 T = "{name: t, type: VARCHAR(4), json_path: $.t}"
+D = "{name: d, type: DATE, json_path: $.d}"
 SYSTEM = ["source_captured_at", "transform_timestamp"]
 
 
@@ -320,7 +321,11 @@ def test_expressions_that_need_themselves(fields: dict[str, str], circle: set[st
 
 
 def test_a_circle_through_the_documents_key() -> None:
-    text = mapping().replace("json_path: $.gamePk", "expression: x").replace("json_path: $.date", "expression: game_pk")
+    text = (
+        mapping()
+        .replace("json_path: $.gamePk", "expression: x")
+        .replace("json_path: $.date", "expression: 'make_date(game_pk, 1, 1)'")
+    )
     found = problems(text.replace("expression: x", "expression: year(game_date)"))
     assert [one.split(": ")[1] for one in found] == ["e.games.game_pk", "e.games.game_date"]
 
@@ -565,6 +570,48 @@ def test_an_expression_has_no_null_values() -> None:
     assert "an expression has none; use nullif(...) in it" in found
 
 
+@pytest.mark.parametrize(
+    ("origin", "type"),
+    [
+        ("expression: a + 1", "DOUBLE"),
+        ("expression: a > 1", "INT"),
+        ("expression: a", "BOOLEAN"),
+        ("expression: d + INTERVAL 1 DAY", "TIMESTAMPTZ"),
+        ("expression: d", "TEXT"),
+        ("expression: t", "DATE"),
+        ("expression: 'CASE WHEN a > 1 THEN d END'", "DATE"),
+        ("expression: 'coalesce(a, 1)'", "DATE"),
+        ("expression: 'NULL'", "DATE"),
+        ("item: index", "VARCHAR(9)"),
+        ("source_field: captured_at", "DATE"),
+        ("source_field: status_code", "TEXT"),
+        ("source_field: params.day", "DATE"),
+    ],
+)
+def test_what_an_origin_gives_is_cast_to_the_type(origin: str, type: str) -> None:
+    assert str(column(of(A, T, D, field(origin, type)), "x").type) == type
+
+
+@pytest.mark.parametrize(
+    ("origin", "type", "kind"),
+    [
+        ("expression: a + 1", "DATE", "number"),
+        ("expression: d", "INT", "moment"),
+        ("expression: d", "BOOLEAN", "moment"),
+        ("expression: a > 1", "TIMESTAMP", "boolean"),
+        ("expression: 'if(a > 1, d, NULL)'", "INT", "moment"),
+        ("expression: year(d)", "DATE", "number"),
+        ("expression: \"split(t, ',')\"", "TEXT", "list"),
+        ("expression: INTERVAL 1 DAY", "TEXT", "interval"),
+        ("item: index", "DATE", "number"),
+        ("source_field: captured_at", "BIGINT", "moment"),
+        ("source_field: status_code", "TIMESTAMPTZ", "number"),
+    ],
+)
+def test_what_an_origin_gives_must_be_castable(origin: str, type: str, kind: str) -> None:
+    assert f"it gives a {kind}, which is not cast to {type}." in problem(of(A, T, D, field(origin, type)))
+
+
 # Filters
 
 
@@ -603,7 +650,7 @@ def test_what_filters_refuse(text: str, said: str) -> None:
 
 
 def rules(text: str) -> tuple[Rule, ...]:
-    return table(of(A, T, "{name: d, type: DATE, json_path: $.d}", more=f"data_quality: [{text}]")).rules
+    return table(of(A, T, D, more=f"data_quality: [{text}]")).rules
 
 
 @pytest.mark.parametrize(
@@ -658,7 +705,7 @@ def test_a_rule_says_how_severe_it_is_and_why() -> None:
     ],
 )
 def test_what_rules_refuse(rule: str, said: str) -> None:
-    found = problem(of(A, T, "{name: d, type: DATE, json_path: $.d}", more=f"data_quality: [{rule}]"))
+    found = problem(of(A, T, D, more=f"data_quality: [{rule}]"))
     assert found.startswith("m.yaml:13:")
     assert said in found
 
@@ -756,6 +803,7 @@ CONDITIONS = ["{0} IS NOT NULL", "NOT ({0} IS NULL)", "{0} = {0} OR game_pk > 0"
 @st.composite
 def valid(draw: st.DrawFn) -> str:
     """Return a mapping that breaks no rule of the language: every field has a JSON key of its own."""
+    chosen = st.booleans()
     keys = count()
     targets = []
     for number in range(draw(st.integers(0, 3))):
@@ -769,20 +817,20 @@ def valid(draw: st.DrawFn) -> str:
             origins = [
                 f"json_path: {path}.k{next(keys)}",
                 "source_field: url",
-                f"expression: {names[position - 1] if position else 'game_pk'}",
+                f"expression: CAST({names[position - 1] if position else 'game_pk'} AS STRING)",
             ]
             nullable = draw(st.sampled_from(["", ", nullable: false", ", null_values: ['-.--']"]))
             origin = draw(st.sampled_from(origins[:2] if "values" in nullable else origins))
             fields.append(f"{{name: {name}, type: '{kind}', {origin}{nullable}}}")
         more = []
-        if names and draw(st.booleans()):
+        if draw(chosen) and names:
             more.append(f"filter: {draw(st.sampled_from(CONDITIONS)).format(names[0])}")
-        if names and draw(st.booleans()):
+        if draw(chosen) and names:
             rule = draw(st.sampled_from(CONDITIONS)).format(names[-1])
             more.append(f"data_quality: [{{rule: '{rule}'}}, {{type: unique, field: {names[0]}}}]")
-        if draw(st.booleans()):
+        if draw(chosen):
             more.append("partition_by: game_date")
-        if names and draw(st.booleans()):
+        if draw(chosen) and names:
             more.append(f"indexes: [{{columns: {names[0]}}}]")
         text = child(*fields, more="\n".join(more), source=f'"{source}"')
         targets.append(
