@@ -128,7 +128,7 @@ def _jars(start: bool) -> Finding:
     from mlbsdk.settings import default_log_file
 
     try:
-        spark = session(needs, log_file=default_log_file())
+        spark = session(needs, log_file=default_log_file().absolute())
         detail = f"Spark {spark.version} runs with {', '.join(packages)}"
         spark.stop()
     except MlbsdkError as problem:

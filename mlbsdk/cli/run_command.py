@@ -53,7 +53,7 @@ def run(
         on_error=OnError(settings.on_error),
         mapping=mapping,
         spark=settings.spark,
-        log_file=settings.log_file or default_log_file(),
+        log_file=(settings.log_file or default_log_file()).expanduser().absolute(),
     )
     progress = Progress(quiet=as_json)
     try:

@@ -174,21 +174,19 @@ class SparkStaging(Staging["DataFrame"]):
         current = (*decisions.new, *decisions.replacing)
         incoming, stale = self.frame, 0
         if decisions.stale:
-            incoming = incoming.where(documents_predicate(self.table, current, "`") if current else "false")
+            incoming = self._of(self.frame, current)
             stale = self.count - incoming.count()
         if not current:
             return Staged(TableWritten(unchanged=stale))
-        replacing = documents_predicate(self.table, decisions.replacing, "`") if decisions.replacing else "false"
-        holding = self._files_where(stored, replacing) if decisions.replacing else []
+        holding = self._files_of(stored, decisions.replacing)
         if not holding:
             inserted = self.count - stale
             return Staged(TableWritten(inserted=inserted, unchanged=stale), incoming if inserted else None)
-        before = self._read(holding)
-        theirs = documents_predicate(self.table, current, "`")
-        change = compare_frames(before.where(theirs), incoming, self.table).plus_unchanged(stale)
+        theirs = self._of(self._read(holding), current)
+        change = compare_frames(theirs, incoming, self.table).plus_unchanged(stale)
         if not change.is_change:
             return Staged(change)
-        others = self._read(holding, self._dropped(holding)).where(f"NOT ({theirs})")
+        others = self._of(self._read(holding, self._dropped(holding)), current, are=False)
         return Staged(change, others.unionByName(incoming, allowMissingColumns=True), holding)
 
     def merged(self, stored: Sequence[str]) -> Staged[DataFrame]:
@@ -235,9 +233,25 @@ class SparkStaging(Staging["DataFrame"]):
     def _columns(self) -> list[str]:
         return [*(column.name for column in self.table.columns), LINEAGE]
 
-    def _files_where(self, files: Sequence[str], predicate: str) -> list[str]:
-        """Return the files that hold rows for which a predicate is true."""
-        return _files(self._read(files, located=True).where(predicate)) if files else []
+    def _of(self, frame: DataFrame, documents: Sequence[Document], are: bool = True) -> DataFrame:
+        """Return the rows that are of some documents, or those that are not."""
+        from pyspark.sql import functions as F
+
+        names = list(self.table.document_key)
+        if not documents:
+            return frame.where("false" if are else "true")
+        if len(names) == 1:
+            predicate = documents_predicate(self.table, documents, "`")
+            return frame.where(predicate if are else f"NOT ({predicate})")
+        # Joined, since planning takes minutes for NOT of a thousand ORs of ANDs.
+        schema = ", ".join(f"`{name}` {self.table.column(name).type.spark}" for name in names)
+        wanted = self.spark.createDataFrame([document.key for document in documents], schema)
+        joined = frame.join(F.broadcast(wanted), names, "left_semi" if are else "left_anti")
+        return joined.select(*(F.col(f"`{name}`") for name in frame.columns))
+
+    def _files_of(self, files: Sequence[str], documents: Sequence[Document]) -> list[str]:
+        """Return the files that hold rows of some documents."""
+        return _files(self._of(self._read(files, located=True), documents)) if files and documents else []
 
     def _dropped(self, files: Sequence[str]) -> list[StructField]:
         """Return the columns that files hold and the mapping no longer has."""
