@@ -6,14 +6,15 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from functools import lru_cache
 
 from mlbsdk.errors import did_you_mean
 from mlbsdk.mapping.expressions import ExpressionError, check_condition, check_expression, take_paths
 from mlbsdk.mapping.fitting import fits
 from mlbsdk.mapping.load import LoadedMapping, Mistake, Place
 from mlbsdk.mapping.model import FieldSpec, Mapping, RuleSpec, TargetSpec
-from mlbsdk.mapping.paths import Every, Path, Step, join, parse_path
+from mlbsdk.mapping.origins import RAW_COLUMNS, circles, from_item, from_raw, reach, require_kind, source_path
+from mlbsdk.mapping.paths import Every, join, parse_path
 from mlbsdk.mapping.plan import (
     CAPTURED_AT,
     LINEAGE,
@@ -35,22 +36,17 @@ from mlbsdk.mapping.plan import (
     Rule,
     Table,
 )
+from mlbsdk.mapping.tree import DocumentTree
 from mlbsdk.mapping.types import ColumnType
 
-RAW_COLUMNS = ("captured_at", "endpoint", "method", "params", "url", "status_code", "row_id")
-_ITEM = re.compile(r"(?P<parents>(?:parent\.)*)(?P<what>index|key)\Z")
-_PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*\Z")
 #: Letters of Spark's datetime patterns that it can parse.
 _PATTERN_LETTERS = frozenset("GyMLdDaHhKkmsSzVOXxZ")
 _MOST_LAYERS = 64
-#: Keys that make a capture an envelope, or are parsing's own: a document with them can't be told from an envelope.
-_ENVELOPE = ("response", "_corrupt")
-#: Keys of an envelope that hold a value, which a document may have too.
-_ENVELOPE_VALUES = ("endpoint", "method", "url", "status_code", "path_params", "query_params", "captured_at")
 
 
+@lru_cache(maxsize=32)
 def compile_mapping(loaded: LoadedMapping) -> Plan:
-    """Turn a mapping into a plan.
+    """Turn a mapping into a plan, once.
 
     Raises:
         MappingError: fields, paths, expressions or references that can't work; all of them at once.
@@ -86,6 +82,10 @@ class _Compiler:
     def problem(self, place: Place, subject: str, message: str) -> None:
         self.mistakes.append(Mistake(place, f"{subject}: {message}"))
 
+    def _unless_broken(self, place: Place, subject: str, message: str) -> None:
+        if not any(place[: len(broken)] == broken for broken in self.broken):
+            self.problem(place, subject, message)
+
     def plan(self) -> Plan:
         mapping = self.mapping
         key, tables, document_columns, captured_at, document = self.tables()
@@ -118,7 +118,7 @@ class _Compiler:
         tables = tuple(self._table(index, target, inheritable, key) for index, target in enumerate(mapping.targets))
         document_columns = self._document_columns(key, tables, inheritable)
         captured_at = self._captured_at()
-        document = _Tree(self).of(tables, document_columns, captured_at)
+        document = DocumentTree(self.place_of, self._unless_broken).of(tables, document_columns, captured_at)
         return key, tables, document_columns, captured_at, document
 
     def place_of(self, table: str, column: str | None = None) -> Place:
@@ -249,7 +249,7 @@ class _Compiler:
         return None if is_broken else column.type
 
     def _check_circles(self, place: Place, target: TargetSpec, columns: list[Column]) -> None:
-        in_circle, layers = _circles(columns)
+        in_circle, layers = circles(columns)
         for name in in_circle:
             message = "its expression needs its own value; break the circle"
             self.problem(self.place_of(target.name, name), f"{target.name}.{name}", message)
@@ -434,16 +434,16 @@ class _Compiler:
             if spec.json_path is not None:
                 return self._from_json(spec, levels, inheritable)
             if spec.item is not None:
-                item, source = _from_item(spec.item, levels)
-                _require_kind("number" if item.what == "index" else "text", spec)
+                item, source = from_item(spec.item, levels)
+                require_kind("number" if item.what == "index" else "text", spec)
                 return item, source
             if spec.source_field is not None:
-                raw = _from_raw(spec.source_field)
-                _require_kind({"captured_at": "moment", "status_code": "number"}.get(raw.column, "text"), spec)
+                raw = from_raw(spec.source_field)
+                require_kind({"captured_at": "moment", "status_code": "number"}.get(raw.column, "text"), spec)
                 return raw, ""
             assert spec.expression is not None
             checked = check_expression(spec.expression, known)
-            _require_kind(checked.kind, spec)
+            require_kind(checked.kind, spec)
             return FromExpression(checked.sql, checked.columns), ""
         except (ValueError, ExpressionError) as mistake:
             key = next(k for k in ("json_path", "item", "source_field", "expression") if getattr(spec, k) is not None)
@@ -460,7 +460,7 @@ class _Compiler:
         if levels and path.anchor in ("item", "parent") and len(path.steps) == 1 and path.steps[0] in inheritable:
             name = str(path.steps[0])
             return FromDocument(name), _root_path(inheritable[name].spec)
-        origin = _reach(path, levels, spec.json_path)
+        origin = reach(path, levels, spec.json_path)
         return origin, source_path(levels, origin)
 
     # Filters and rules
@@ -472,7 +472,7 @@ class _Compiler:
             return None
         sql, paths = take_paths(target.filter)
         try:
-            origins = tuple((name, _reach(parse_path(path), levels, path)) for name, path in paths)
+            origins = tuple((name, reach(parse_path(path), levels, path)) for name, path in paths)
             checked = check_condition(sql, known | {name: None for name, _ in origins}, target.filter)
         except ValueError as mistake:
             self.problem((*place, "filter"), f"{target.name}.filter", str(mistake))
@@ -593,214 +593,3 @@ def _system_columns() -> tuple[Column, ...]:
             is_stamp=True,
         ),
     )
-
-
-def _require_kind(kind: str | None, spec: FieldSpec) -> None:
-    """Refuse a type that Spark can't cast to, or not in a way that anybody means: a date to a number."""
-    wanted = ColumnType.parse(spec.type).kind
-    if kind in (None, "text", wanted) or (wanted == "text" and kind not in ("list", "interval")):
-        return
-    if {kind, wanted} == {"number", "boolean"}:
-        return
-    hint = " Take one of its items." if kind == "list" else ""
-    raise ValueError(f"it gives a {kind}, which is not cast to {spec.type}.{hint}")
-
-
-def _from_item(text: str, levels: tuple[Level, ...]) -> tuple[FromItem, str]:
-    match = _ITEM.match(text)
-    if match is None:
-        raise ValueError(f"'{text}' is no pseudo-column: write index, key, parent.index or parent.key")
-    up = match["parents"].count("parent.")
-    if up >= len(levels):
-        raise ValueError(f"'{text}' goes {up} levels up, and array_source has {len(levels)} levels")
-    level = levels[-1 - up]
-    if match["what"] == "index" and level.kind != "array":
-        raise ValueError(f"'{text}': that level is an object; its items have a key, not an index")
-    if match["what"] == "key" and level.kind == "array":
-        raise ValueError(f"'{text}': that level is an array; its items have an index, not a key")
-    what: Literal["index", "key"] = "index" if match["what"] == "index" else "key"
-    return FromItem(up, what), source_path(levels, FromJson(up, ()))
-
-
-def _from_raw(text: str) -> FromRaw:
-    column, dot, parameter = text.partition(".")
-    if column not in RAW_COLUMNS:
-        raise ValueError(f"the raw row has no column '{column}'.{did_you_mean(column, RAW_COLUMNS)}")
-    if dot and column != "params":
-        raise ValueError(f"'{text}': only params has parts, such as params.game_pk")
-    if dot and not _PARAMETER.match(parameter):
-        raise ValueError(f"'{text}': a parameter's name has letters, digits, _ and -")
-    return FromRaw(column, parameter or None)
-
-
-def _reach(path: Path, levels: tuple[Level, ...], text: str) -> FromJson:
-    if not path.is_single:
-        raise ValueError(f"'{text}' leads to several values")
-    if path.anchor == "root":
-        return FromJson(len(levels), path.plain_steps)
-    if path.anchor == "previous":
-        if not levels or levels[-1].kind != "array":
-            raise ValueError(f"'{text}': only items of an array have a previous one")
-        return FromJson(0, path.plain_steps, previous=True)
-    if path.up > len(levels):
-        raise ValueError(f"'{text}' goes {path.up} levels up, and the document is {len(levels)} levels up")
-    return FromJson(path.up, path.plain_steps)
-
-
-def source_path(levels: tuple[Level, ...], origin: FromJson) -> str:
-    """Return where a value is from the document's root, such as ``liveData.plays.allPlays[*].result.event``."""
-    text = ""
-    for level in levels[: len(levels) - origin.up]:
-        text = join(text, (*level.path, Every(level.kind, level.branches)))
-    steps: tuple[Step, ...] = origin.path
-    return join(text, steps)
-
-
-def _circles(columns: list[Column]) -> tuple[list[str], int]:
-    """Return the columns whose expressions need their own value, and how many layers of expressions the others have."""
-    needs = {c.name: set(c.origin.columns) for c in columns if isinstance(c.origin, FromExpression)}
-    waiting, layers = dict(needs), 0
-    while free := [name for name, needed in waiting.items() if not needed & waiting.keys()]:
-        layers += 1
-        for name in free:
-            del waiting[name]
-    return [name for name in waiting if name in _reachable(name, waiting)], layers
-
-
-def _reachable(start: str, needs: dict[str, set[str]]) -> set[str]:
-    found: set[str] = set()
-    ahead = [start]
-    while ahead:
-        new = needs.get(ahead.pop(), set()) - found
-        found |= new
-        ahead += new
-    return found
-
-
-# The tree of paths to parse
-
-
-class _Tree:
-    """Builds the tree of the paths that tables read, and tells of paths that can't be in one tree."""
-
-    def __init__(self, compiler: _Compiler) -> None:
-        self.compiler = compiler
-        self.place: Place = ()
-        self.subject = ""
-
-    def of(
-        self,
-        tables: tuple[Table, ...],
-        document_columns: tuple[Column, ...],
-        captured_at: tuple[FromJson, str] | None,
-    ) -> Node:
-        root = Node("object")
-        # Branches first: the named branches share one node, so that they get one type.
-        for table in tables:
-            self._at((*self.compiler.place_of(table.name), "array_source"), table.name)
-            for count in range(1, len(table.levels) + 1):
-                if self._node(root, table.levels[:count], ()) is None:
-                    break
-        for table in tables:
-            for column in table.columns:
-                if isinstance(column.origin, FromJson):
-                    self._at(
-                        (*self.compiler.place_of(table.name, column.name), "json_path"), f"{table.name}.{column.name}"
-                    )
-                    self._leaf(root, table.levels[: len(table.levels) - column.origin.up], column.origin.path)
-        for column in document_columns:
-            self._at((), column.name)
-            if isinstance(column.origin, FromJson):
-                self._leaf(root, (), column.origin.path)
-        if captured_at is not None:
-            self._at(("source", "captured_at", "path"), "source.captured_at")
-            self._leaf(root, (), captured_at[0].path)
-        # Filters last: a path that a filter only tests for presence may be an object that fields look into.
-        for table in tables:
-            self._at((*self.compiler.place_of(table.name), "filter"), f"{table.name}.filter")
-            for _, origin in table.filter.paths if table.filter else ():
-                self._node(root, table.levels[: len(table.levels) - origin.up], origin.path)
-        self._refuse_envelope_keys(root)
-        return root
-
-    def _refuse_envelope_keys(self, root: Node) -> None:
-        self._at(("targets",), "targets")
-        for name, node in root.fields.items():
-            key = name.lower()
-            if key in _ENVELOPE or (key in _ENVELOPE_VALUES and (key != name or node.kind != "leaf")):
-                self._problem(f"'{name}' at the document's root is a key of the envelope that captures come in")
-
-    def _at(self, place: Place, subject: str) -> None:
-        self.place, self.subject = place, subject
-
-    def _problem(self, message: str) -> None:
-        if not any(self.place[: len(place)] == place for place in self.compiler.broken):
-            self.compiler.problem(self.place, self.subject, message)
-
-    def _leaf(self, root: Node, levels: tuple[Level, ...], path: tuple[str | int, ...]) -> None:
-        node = self._node(root, levels, path)
-        if node is None:
-            return
-        node.is_value = True
-        if node.kind != "leaf":
-            where = source_path(levels, FromJson(0, path)) or "$"
-            self._problem(f"'{where}' is read as a value here, and other fields look inside it; map one or the other")
-
-    def _node(self, root: Node, levels: tuple[Level, ...], path: tuple[str | int, ...]) -> Node | None:
-        node: Node | None = root
-        for level in levels:
-            node = self._walk(node, level.path)
-            if node is None:
-                return None
-            node = self._branch(node, level.branches) if level.kind == "branches" else self._inside(node, level.kind)
-        return self._walk(node, path)
-
-    def _walk(self, node: Node | None, path: tuple[str | int, ...]) -> Node | None:
-        for step in path:
-            if node is None:
-                return None
-            if isinstance(step, int):
-                node = self._inside(node, "array")
-            else:
-                node = self._field(node, step) if self._become(node, "object", step) else None
-        return node
-
-    def _field(self, node: Node, name: str) -> Node:
-        other = next((field for field in node.fields if field.lower() == name.lower() and field != name), None)
-        if other is not None:
-            self._problem(f"'{name}' and '{other}' differ in case alone, which Spark can't tell apart")
-        return node.fields.setdefault(name, Node())
-
-    def _inside(self, node: Node | None, kind: Literal["array", "map"]) -> Node | None:
-        if node is None or not self._become(node, kind, "an item"):
-            return None
-        node.item = node.item or Node()
-        return node.item
-
-    def _branch(self, node: Node, branches: tuple[str, ...]) -> Node | None:
-        """Return the node that named branches share."""
-        if not self._become(node, "object", branches[0]):
-            return None
-        shared = next((node.fields[name] for name in branches if name in node.fields), Node())
-        for name in branches:
-            if name not in node.fields:
-                self._field(node, name)
-                node.fields[name] = shared
-        if any(node.fields[name] is not shared for name in branches):
-            listed = ", ".join(branches)
-            self._problem(f"the branches {listed} overlap other branches; name the same ones everywhere")
-            return None
-        return shared
-
-    def _become(self, node: Node, kind: Literal["object", "array", "map"], looked_for: object) -> bool:
-        if node.kind == "leaf" and not node.is_value:
-            node.kind = kind
-        if node.kind != kind:
-            found = _a(node.kind)
-            self._problem(f"'{looked_for}' is looked for in {_a(kind)} where the mapping elsewhere has {found}")
-            return False
-        return True
-
-
-def _a(kind: str) -> str:
-    return {"object": "an object", "array": "an array", "map": "an object used as a map", "leaf": "a value"}[kind]

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ class Mistake:
     message: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LoadedMapping:
     """A mapping and where its parts stand in the file."""
 
@@ -90,8 +91,9 @@ def load_file(path: str | Path) -> LoadedMapping:
     return load_text(text, str(path))
 
 
+@lru_cache(maxsize=32)
 def load_text(text: str, file: str) -> LoadedMapping:
-    """Load and check a mapping; ``file`` is the name used in messages.
+    """Load and check a mapping, once for the same text; ``file`` is the name used in messages.
 
     Raises:
         MappingError: as :func:`load_file`.

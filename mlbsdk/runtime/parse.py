@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mlbsdk.mapping.plan import Column, FromExpression, FromJson, FromRaw, Node, Plan
+from mlbsdk.mapping.tree import ENVELOPE_VALUES
 from mlbsdk.runtime.cut import RunStamp
 from mlbsdk.runtime.sql import Over, literal, name, reach, select
 from mlbsdk.runtime.values import expression, layers, misfit, raw_value, usable
@@ -14,7 +15,6 @@ from mlbsdk.runtime.values import expression, layers, misfit, raw_value, usable
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-_ENVELOPE = ("endpoint", "method", "url", "status_code", "path_params", "query_params", "captured_at")
 _CORRUPT = "_corrupt"
 _RESPONSE = "response"
 
@@ -80,7 +80,7 @@ def query(plan: Plan, raw: str, stamp: RunStamp) -> str:
 
 def envelope_ddl(document: Node) -> str:
     """Return the schema that reads a bare response and a pymlb-statsapi envelope alike, mapped paths only."""
-    fields = dict.fromkeys((*_ENVELOPE, _CORRUPT), "string")
+    fields = dict.fromkeys((*ENVELOPE_VALUES, _CORRUPT), "string")
     fields[_RESPONSE] = spark_type(document)
     fields |= {field: spark_type(child) for field, child in document.fields.items()}
     return ", ".join(f"{name(field)} {kind}" for field, kind in fields.items())
