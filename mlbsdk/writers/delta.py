@@ -68,10 +68,16 @@ class DeltaWriter:
         return {rows.table.name: change for rows, change in zip(tables, written, strict=True)}
 
     def _write(self, rows: TableRows, decisions: Decisions, spark: SparkSession) -> TableWritten:
-        commit: _ArrowCommit | _SparkCommit = (
-            _ArrowCommit(rows.arrow) if rows.arrow is not None else _SparkCommit(rows.frame, rows.count, spark)
-        )
         path = self.house.path(rows.table.name)
+        by_spark = rows.arrow is None or _needs_spark(path, rows.table)
+        if by_spark and rows.arrow is not None and not _has_delta(spark):
+            raise WriteError(
+                f"table '{rows.table.name}' has files of Spark's whose names only Spark can handle",
+                fix="Run again with the Spark setting spark.mlbsdk.arrow: 'false'.",
+            )
+        commit: _ArrowCommit | _SparkCommit = (
+            _SparkCommit(rows.frame, rows.count, spark) if rows.arrow is None or by_spark else _ArrowCommit(rows.arrow)
+        )
         try:
             if rows.table.on_missing == "keep":
                 return commit.merge(path, rows.table)
@@ -224,6 +230,25 @@ class _SparkCommit:
         if after == before:
             return {}
         return {name: int(value) for name, value in found.items() if str(value).isdigit()}
+
+
+def _needs_spark(path: str, table: Table) -> bool:
+    """Return whether a stored table has files that delta-rs can't replace.
+
+    Where Spark wrote letters beyond ASCII into a file's path, as it does for text partitions, delta-rs 1.6 removes the
+    file by another spelling: it stays, and its rows are doubled.
+    """
+    from deltalake import DeltaTable
+
+    has_text = any(table.column(name).type.is_text for name in table.partition_by)
+    if not has_text or not DeltaTable.is_deltatable(path):
+        return False
+    paths = DeltaTable(path).get_add_actions(flatten=True).column("path").to_pylist()
+    return not all(str(file).isascii() for file in paths)
+
+
+def _has_delta(spark: SparkSession | None) -> bool:
+    return spark is not None and "delta" in (spark.conf.get("spark.sql.extensions", "") or "")
 
 
 def _on_key(table: Table, quote: str) -> str:

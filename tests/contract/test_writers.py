@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
+import json
+import multiprocessing
+import shutil
+import time
 import uuid
 from collections.abc import Sequence
-from datetime import datetime, timezone
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 import pytest
+from deltalake import DeltaTable
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mlbsdk.errors import ConfigurationError, StoredSchemaError, TargetUnwritableError, WriteError
 from mlbsdk.mapping.compile import compile_mapping
 from mlbsdk.mapping.load import load_file
+from mlbsdk.mapping.plan import Column, FromRaw, Table
+from mlbsdk.mapping.types import ColumnType
 from mlbsdk.report import RunReport
-from mlbsdk.runtime.batch import Batch, Document, TableRows
+from mlbsdk.runtime.arrow import LINEAGE_TYPE, arrow_schema
+from mlbsdk.runtime.batch import Batch, Document, TableRows, TableWritten
 from mlbsdk.runtime.run import RunRequest, run
+from mlbsdk.runtime.schemas import spark_schema
+from mlbsdk.runtime.transformation import OnError
 from mlbsdk.writers.delta import DeltaWriter
+from mlbsdk.writers.files import FileWriter
 from tests.mini import MAPPING, TABLES, Capture, expected, newest, ordered, save
 
 if TYPE_CHECKING:
@@ -142,10 +159,6 @@ def test_the_arrow_commit_keeps_it_for_many_more_orders(
 
 def _arrow_batch(captures: Sequence[Capture], number: int) -> Batch:
     """Return a batch as the engine makes it: the newest capture of each game, rows of kept tables resolved."""
-    import pyarrow as pa
-
-    from mlbsdk.runtime.arrow import LINEAGE_TYPE, arrow_schema
-
     plan = compile_mapping(load_file(MAPPING))
     latest = newest(captures)
     rows = expected(captures)
@@ -161,8 +174,350 @@ def _arrow_batch(captures: Sequence[Capture], number: int) -> Batch:
 
 
 def _delta_rows(target: Path) -> dict[str, list[dict[str, Any]]]:
-    from deltalake import DeltaTable
-
     return {
         name: ordered(DeltaTable(target.joinpath(*name.split("."))).to_pyarrow_table().to_pylist()) for name in TABLES
     }
+
+
+# What follows drives writers directly, with tables made for one question each.
+
+#: Each way, by the Spark session's settings or by Arrow alone.
+DIRECT = ["delta-arrow", "delta-spark", "parquet-arrow", "parquet-spark", "avro-spark"]
+MIDNIGHT = datetime(2024, 7, 1, tzinfo=timezone.utc)
+
+
+@dataclass(frozen=True)
+class Store:
+    """One writer on one target, in one way."""
+
+    spark: SparkSession
+    scheme: str
+    target: Path
+    arrow: bool
+
+    def write(self, table: Table, rows: Sequence[dict[str, Any]], documents: Sequence[Document]) -> TableWritten:
+        writer = DeltaWriter(str(self.target), {}) if self.scheme == "delta" else self.file_writer()
+        writer.prepare()
+        batch = batch_of(self.spark, table, rows, documents, self.arrow)
+        return writer.write(batch)[table.name]
+
+    def file_writer(self) -> FileWriter:
+        return FileWriter(self.scheme, str(self.target), {})
+
+    def rows(self, table: Table, *columns: str) -> list[tuple[Any, ...]]:
+        """Return some columns of all rows, sorted, as a reader who knows the schema sees them."""
+        folder = self.target.joinpath(*table.name.split("."))
+        if not any(folder.rglob("*.avro" if self.scheme == "avro" else "*.parquet")):
+            return []
+        reader = self.spark.read.format(self.scheme)
+        reader = reader if self.scheme == "delta" else reader.schema(spark_schema(table))
+        return sorted((tuple(row) for row in reader.load(str(folder)).select(*columns).collect()), key=str)
+
+    def other_way(self) -> Store:
+        return replace(self, arrow=not self.arrow)
+
+
+@pytest.fixture(params=DIRECT)
+def store(request: pytest.FixtureRequest, spark: SparkSession, tmp_path: Path) -> Store:
+    scheme, _, how = request.param.partition("-")
+    return Store(spark, scheme, tmp_path / "out", how == "arrow")
+
+
+def made(columns: dict[str, str], key: str, document: str, partition: str = "", missing: Any = "delete") -> Table:
+    """Return a table plan; key columns are given as words."""
+    system = {"source_captured_at": "TIMESTAMPTZ", "transform_timestamp": "TIMESTAMPTZ"}
+    made_columns = tuple(
+        Column(name, ColumnType.parse(kind), True, FromRaw("x"), "", is_stamp=name == "transform_timestamp")
+        for name, kind in (columns | system).items()
+    )
+    return Table(
+        "x.t", "", (), made_columns, tuple(key.split()), tuple(partition.split()), tuple(document.split()), missing,
+        None, (), (), (),
+    )  # fmt: skip
+
+
+def batch_of(
+    spark: SparkSession, table: Table, rows: Sequence[dict[str, Any]], documents: Sequence[Document], arrow: bool
+) -> Batch:
+    stamps = {"transform_timestamp": datetime.now(timezone.utc), "lineage_metadata": {"data_quality_passed": True}}
+    full = pa.Table.from_pylist([row | stamps for row in rows], schema=arrow_schema(table))
+    names = spark_schema(table).names
+    values = [tuple(row.get(name) for name in names) for row in (row | stamps for row in rows)]
+    frame = spark.createDataFrame(values, spark_schema(table))
+    plan = replace(compile_mapping(load_file(MAPPING)), tables=(table,))
+    found = TableRows(table, frame, full if arrow else None, len(rows))
+    return Batch(spark, plan, f"run-{uuid.uuid4().hex}", 0, tuple(documents), {table.name: found})
+
+
+def at(minute: int) -> datetime:
+    return MIDNIGHT + timedelta(minutes=minute)
+
+
+def test_documents_with_keys_of_several_columns_and_odd_text(store: Store) -> None:
+    table = made({"a": "DATE", "b": "TEXT", "i": "INT", "v": "TEXT"}, "a b i", "a b")
+    day, odd = date(2024, 7, 1), 'it\'s \\n "x" %41 é'
+
+    def batch(minute: int, first: int, second: int) -> tuple[list[dict[str, Any]], list[Document]]:
+        counts = {odd: first, "z": second}
+        rows = [
+            {"a": day, "b": b, "i": i, "v": str(minute), "source_captured_at": at(minute)}
+            for b, count in counts.items()
+            for i in range(count)
+        ]
+        return rows, [Document((day, b), at(minute)) for b in counts]
+
+    assert store.write(table, *batch(1, 3, 1)) == TableWritten(inserted=4)
+    assert store.write(table, *batch(2, 2, 1)) == TableWritten(updated=3, deleted=1)
+    assert store.write(table, *batch(1, 3, 1)) == TableWritten(unchanged=4)
+    newer, older = batch(3, 1, 0), batch(0, 0, 1)
+    assert store.write(
+        table, [*newer[0], *older[0]], [newer[1][0], older[1][1]]
+    ) == TableWritten(updated=1, unchanged=1, deleted=1)  # fmt: skip
+    assert store.write(table, *batch(4, 1, 0)) == TableWritten(updated=1, deleted=1)
+    assert store.rows(table, "b", "i", "v") == [(odd, 0, "4")]
+
+
+@pytest.mark.parametrize("missing", ["delete", "keep"])
+def test_captures_of_equal_time_the_later_batch_wins(store: Store, missing: str) -> None:
+    table = made({"a": "BIGINT", "v": "TEXT"}, "a", "a", missing=missing)
+    written = [
+        store.write(table, [{"a": 1, "v": value, "source_captured_at": at(0)}], [Document((1,), at(0))])
+        for value in ("x", "y", None, None)
+    ]
+    assert written == [TableWritten(1), TableWritten(0, 1), TableWritten(0, 1), TableWritten(0, 0, 1)]
+    assert store.rows(table, "a", "v") == [(1, None)]
+
+
+@pytest.mark.parametrize("missing", ["delete", "keep"])
+def test_a_mapping_gains_a_column_and_loses_it(store: Store, missing: str) -> None:
+    before = made({"a": "BIGINT", "v": "TEXT"}, "a", "a", missing=missing)
+    after = made({"a": "BIGINT", "v": "TEXT", "n": "NUMERIC(5,2)"}, "a", "a", missing=missing)
+
+    def write(table: Table, minute: int, values: dict[int, str], number: str | None = None) -> TableWritten:
+        more = {"n": Decimal(number)} if number else {}
+        rows = [{"a": a, "v": v, "source_captured_at": at(minute)} | more for a, v in values.items()]
+        return store.write(table, rows, [Document((a,), at(minute)) for a in values])
+
+    assert write(before, 0, {1: "0", 2: "0", 3: "0"}) == TableWritten(3)
+    assert write(after, 1, {1: "1", 4: "1"}, "1.50") == TableWritten(1, 1)
+    assert write(after, 1, {1: "1", 4: "1"}, "2.50") == TableWritten(0, 2)
+    # Rows that are written again because their file is keep the column that the mapping no longer has.
+    assert write(before, 2, {1: "2", 2: "2"}) == TableWritten(0, 2)
+    two = Decimal("2.50")
+    assert store.rows(after, "a", "v", "n") == [(1, "2", None), (2, "2", None), (3, "0", None), (4, "1", two)]
+
+
+def test_a_column_of_another_type_is_refused(store: Store) -> None:
+    row = {"a": 1, "v": 1, "d": Decimal("1.5"), "t": at(0), "source_captured_at": at(0)}
+    columns = {"a": "BIGINT", "v": "INT", "d": "NUMERIC(5,2)", "t": "TIMESTAMPTZ"}
+    store.write(made(columns, "a", "a"), [row], [Document((1,), at(0))])
+    for changed in ({"v": "BIGINT"}, {"d": "NUMERIC(7,2)"}):
+        with pytest.raises(StoredSchemaError, match=f"{next(iter(changed))} is "):
+            store.write(made(columns | changed, "a", "a"), [row], [Document((1,), at(0))])
+    assert store.write(made(columns, "a", "a"), [row], [Document((1,), at(0))]) == TableWritten(unchanged=1)
+
+
+ODD = [
+    "a/b",
+    "é",
+    "%41",
+    "a b",
+    "x=y",
+    "",
+    None,
+    "a:b",
+    "[z]",
+    "日本",
+    "..",
+    "a\\b",
+    "q?u#",
+    "{c}",
+    "'",
+    '"',
+    "*",
+    "a\nb",
+]
+
+
+def test_odd_and_missing_partition_values(store: Store) -> None:
+    table = made({"a": "BIGINT", "p": "TEXT"}, "a", "a", "p")
+    for minute in (0, 1):
+        rows = [{"a": a, "p": p, "source_captured_at": at(minute)} for a, p in enumerate(ODD)]
+        written = store.write(table, rows, [Document((a,), at(minute)) for a in range(len(ODD))])
+    assert written == TableWritten(updated=len(ODD))
+    assert dict(store.rows(table, "a", "p")) == {a: p or None for a, p in enumerate(ODD)}
+    assert store.write(table, rows, [Document((a,), at(1)) for a in range(len(ODD))]).is_change is False
+
+
+def test_a_table_whose_first_batches_have_no_rows(store: Store) -> None:
+    table = made({"a": "BIGINT", "p": "DATE"}, "a", "a", "p")
+    document = [Document((1,), at(0))]
+    row = {"a": 1, "p": None, "source_captured_at": at(0)}
+    written = [store.write(table, rows, document) for rows in ([], [row], [row | {"p": date(2024, 7, 1)}], [], [row])]
+    assert written == [
+        TableWritten(),
+        TableWritten(inserted=1),
+        TableWritten(updated=1),
+        TableWritten(deleted=1),
+        TableWritten(inserted=1),
+    ]
+    assert store.rows(table, "a", "p") == [(1, None)]
+
+
+@pytest.mark.parametrize("key", ["a", "a b"])
+def test_thousands_of_documents_in_one_batch(store: Store, key: str) -> None:
+    table = made({"a": "BIGINT", "b": "BIGINT"}, key, key)
+    count = 3000
+
+    def write(minute: int, numbers: Sequence[int]) -> TableWritten:
+        rows = [{"a": n, "b": n, "source_captured_at": at(minute)} for n in numbers]
+        keys = [(n,) if key == "a" else (n, n) for n in numbers]
+        return store.write(table, rows, [Document(one, at(minute)) for one in keys])
+
+    assert write(0, range(count)) == TableWritten(inserted=count)
+    assert write(1, range(count)) == TableWritten(updated=count)
+
+
+def test_rows_without_capture_time_stay_as_they_are(store: Store) -> None:
+    """As in the quarantine table: a capture that could not be read has no time."""
+    table = made({"a": "TEXT", "v": "TEXT"}, "a", "a", missing="keep")
+    written = [store.write(table, [{"a": "1", "v": value}], []) for value in ("x", "y")]
+    assert written == [TableWritten(inserted=1), TableWritten(unchanged=1)]
+    assert store.rows(table, "a", "v") == [("1", "x")]
+
+
+def test_both_ways_write_one_table_in_turn(store: Store) -> None:
+    if store.scheme == "avro":
+        pytest.skip("Avro has one way")
+    columns = {"a": "BIGINT", "p": "TEXT", "d": "NUMERIC(5,2)", "t": "TIMESTAMPTZ", "n": "TIMESTAMP", "f": "DOUBLE"}
+    table = made(columns, "a", "a", "p")
+    row = {"p": "é/", "d": Decimal("1.25"), "t": at(5), "n": datetime(2024, 7, 1), "f": float("nan")}
+    ways = [store, store.other_way(), store]
+    for minute, way in enumerate(ways):
+        rows = [{"a": a, "source_captured_at": at(minute)} | row for a in (1, 10 + minute)]
+        documents = [Document((a,), at(minute)) for a in (1, 10 + minute)]
+        assert way.write(table, rows, documents) == (TableWritten(2) if not minute else TableWritten(1, 1))
+        assert way.other_way().write(table, rows, documents) == TableWritten(unchanged=2)
+    found = store.rows(table, "a", "p", "d", "n")
+    assert found == [(a, "é/", Decimal("1.25"), datetime(2024, 7, 1)) for a in (1, 10, 11, 12)]
+    if store.scheme == "parquet":  # readers without a schema see one type for all files
+        kinds = {pq.read_schema(file).field("t").type for file in store.target.rglob("t/**/*.parquet")}
+        assert kinds == {pa.timestamp("us", tz="UTC")}
+
+
+def test_a_target_holds_tables_of_one_format(store: Store) -> None:
+    table = made({"a": "BIGINT"}, "a", "a")
+    store.write(table, [{"a": 1, "source_captured_at": at(0)}], [Document((1,), at(0))])
+    other = replace(store, scheme="parquet" if store.scheme == "delta" else "delta")
+    with pytest.raises(ConfigurationError, match=f"holds {store.scheme} tables"):
+        other.write(table, [{"a": 1, "source_captured_at": at(0)}], [Document((1,), at(0))])
+
+
+def test_tables_without_their_ledger_are_refused_and_not_doubled(store: Store) -> None:
+    table = made({"a": "BIGINT"}, "a", "a")
+    row, document = [{"a": 1, "source_captured_at": at(0)}], [Document((1,), at(0))]
+    store.write(table, row, document)
+    shutil.rmtree(store.target / "_mlbsdk" / "documents")
+    with pytest.raises(WriteError, match="no ledger"):
+        store.write(table, row, document)
+    assert store.rows(table, "a") == [(1,)]
+
+
+def test_foreign_files_in_a_tables_folder_stay(store: Store) -> None:
+    table = made({"a": "BIGINT", "p": "TEXT"}, "a", "a", "p")
+    folder = store.target / "x" / "t"
+    folder.mkdir(parents=True)
+    foreign = [folder / name for name in ("README.md", "_notes.txt", ".hidden.parquet", "old.csv")]
+    for file in foreign:
+        file.write_text("mine", encoding="utf-8")
+    for minute in (0, 1):
+        rows = [{"a": 1, "p": "q", "source_captured_at": at(minute)}]
+        store.write(table, rows, [Document((1,), at(minute))])
+    assert [file.read_text(encoding="utf-8") for file in foreign] == ["mine"] * 4
+    assert _seen(store, table) == [(1, "q")]
+
+
+def _seen(store: Store, table: Table) -> list[tuple[Any, ...]]:
+    """Return the rows as the writer's own files hold them, foreign ones left aside."""
+    if store.scheme == "delta":
+        return store.rows(table, "a", "p")
+    files = store.file_writer()._stored(table.name)
+    reader = store.spark.read.format(store.scheme).schema(spark_schema(table))
+    found = reader.option("basePath", str(store.target / "x" / "t")).load(files)
+    return [tuple(row) for row in found.select("a", "p").collect()]
+
+
+@pytest.mark.parametrize("name", ["a b", "é 日本", "{x}", "it's", "a#b", "a+b&c", "a?b"])
+def test_targets_with_odd_names(spark: SparkSession, tmp_path: Path, name: str) -> None:
+    table = made({"a": "BIGINT", "p": "TEXT"}, "a", "a", "p")
+    for scheme, arrow in [("delta", True), ("parquet", True)]:
+        store = Store(spark, scheme, tmp_path / f"{scheme}{arrow}" / name, arrow)
+        for minute in (0, 1):
+            rows = [{"a": 1, "p": "q", "source_captured_at": at(minute)}]
+            written = store.write(table, rows, [Document((1,), at(minute))])
+        assert written == TableWritten(updated=1)
+
+
+@pytest.mark.parametrize("name", ["a[1]", "a%20b", "a|b", "a\\b"])
+def test_targets_that_delta_rs_can_not_hold_are_refused(tmp_path: Path, name: str) -> None:
+    for writer in (DeltaWriter(str(tmp_path / name), {}), FileWriter("parquet", str(tmp_path / name), {})):
+        with pytest.raises(TargetUnwritableError, match="can't use a path"):
+            writer.prepare()
+
+
+@pytest.mark.parametrize("scheme", ["delta", "parquet"])
+def test_two_processes_write_one_target_at_once(scheme: str, tmp_path: Path) -> None:
+    """And a reader of Delta meanwhile sees each table as some commit left it."""
+    target = tmp_path / "out"
+    captures = [Capture(game, minute) for minute in range(4) for game in range(1, 6)]
+    context = multiprocessing.get_context("spawn")
+    shares = [captures[n::2] for n in range(2)]
+    writers = [context.Process(target=write_alone, args=(scheme, str(target), share)) for share in shares]
+    for process in writers:
+        process.start()
+    while any(process.is_alive() for process in writers):
+        if scheme == "delta" and DeltaTable.is_deltatable(str(target / "mini" / "games")):
+            games = [row["game_pk"] for row in DeltaTable(target / "mini" / "games").to_pyarrow_table().to_pylist()]
+            assert len(games) == len(set(games))
+        time.sleep(0.01)
+    assert [process.exitcode for process in writers] == [0, 0]
+    found = _delta_rows(target) if scheme == "delta" else _parquet_rows(target)
+    assert found == {name: ordered(rows) for name, rows in expected(captures).items()}
+
+
+def write_alone(scheme: str, target: str, captures: Sequence[Capture]) -> None:
+    """Write captures one by one: the body of a process."""
+    writer = DeltaWriter(target, {}) if scheme == "delta" else FileWriter(scheme, target, {})
+    writer.prepare()
+    for number, capture in enumerate(captures):
+        writer.write(_arrow_batch([capture], number))
+
+
+def _parquet_rows(target: Path) -> dict[str, list[dict[str, Any]]]:
+    hive = ds.partitioning(pa.schema([("game_date", pa.date32())]), flavor="hive")
+    return {
+        name: ordered(
+            ds.dataset(target.joinpath(*name.split(".")), partitioning=None if name == "mini.players" else hive)
+            .to_table()
+            .to_pylist()
+        )
+        for name in TABLES
+    }
+
+
+def test_the_quarantine_table_keeps_each_refusal_once(spark: SparkSession, way: str, tmp_path: Path) -> None:
+    source = save(tmp_path / "in", [Capture(1, 1)])
+    game = Capture(1, 1).document()
+    game["plays"][0]["speed"] = 400
+    (source / "1-1.json").write_text(json.dumps(game), encoding="utf-8")
+    (source / "broken.json").write_text("{", encoding="utf-8")
+    target = tmp_path / "out"
+    request = RunRequest(
+        name="mini.game", mapping=MAPPING, source=str(source), target=f"{way}:{target}", on_error=OnError.QUARANTINE
+    )
+    for _ in range(2):
+        report = run(request, spark=spark)
+        assert report.tables["mini.plays"].quarantined == 1
+    kept = spark.read.format(way).load(str(target / "mlbsdk" / "quarantine")).collect()
+    assert sorted(row["table_name"] for row in kept) == ["mini.game", "mini.plays"]
+    assert len(rows_of(spark, way, target, "mini.plays")) == len(Capture(1, 1).plays) - 1
