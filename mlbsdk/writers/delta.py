@@ -216,19 +216,14 @@ class _SparkCommit:
         Delta leaves out a commit that changes nothing.
         """
         from delta.tables import DeltaTable as SparkDeltaTable
+        from deltalake import DeltaTable
 
-        def last() -> tuple[int, dict[str, str]]:
-            if not SparkDeltaTable.isDeltaTable(self.spark, path):
-                return -1, {}
-            history = SparkDeltaTable.forPath(self.spark, path).history(1)
-            row = history.select("version", "operationMetrics").collect()[0]
-            return row["version"], row["operationMetrics"]
-
-        before, _ = last()
+        before = DeltaTable(path).version() if DeltaTable.is_deltatable(path) else -1
         commit()
-        after, found = last()
-        if after == before:
+        if DeltaTable(path).version() == before:
             return {}
+        history = SparkDeltaTable.forPath(self.spark, path).history(1)
+        found = history.select("operationMetrics").collect()[0][0]
         return {name: int(value) for name, value in found.items() if str(value).isdigit()}
 
 
