@@ -84,6 +84,10 @@ def session(
     if active is not None:
         return active
     os.environ["JAVA_HOME"] = str(java_home(os.environ))
+    locale = next((os.environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if os.environ.get(name)), "C")
+    if "utf" not in locale.lower():
+        os.environ["LC_ALL"] = "C.UTF-8"  # Java reads file names beyond ASCII in the locale's encoding
+    log_file = log_file.absolute() if log_file is not None else None
     wanted = spark_settings(requirements, settings or {}, log_file)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder.appName("mlbsdk")
@@ -111,6 +115,8 @@ def spark_settings(
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.ansi.enabled": "false",
         "spark.sql.shuffle.partitions": str(cores),
+        # A run compiles over a hundred classes; with room for 100 the next run in this process compiles all again.
+        "spark.sql.codegen.cache.maxEntries": "2000",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.sql.execution.arrow.maxRecordsPerBatch": "100000",
         "spark.sql.sources.parallelPartitionDiscovery.threshold": "256",

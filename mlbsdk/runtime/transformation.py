@@ -269,7 +269,12 @@ class BaseTransformation:
         )
 
     def _as_parsed(self, row: Any) -> ParsedDocument:
-        key = tuple(row["document_columns"][name] for name in self.plan.key) if row["problem"] is None else None
+        key = None
+        if row["problem"] is None:
+            types = {column.name: column.type.name for column in self.plan.document_columns}
+            values = ((row["document_columns"][name], types[name]) for name in self.plan.key)
+            # Spark gives moments in the machine's time zone, without saying so.
+            key = tuple(_utc(value) if kind == "TIMESTAMPTZ" else value for value, kind in values)
         return ParsedDocument(
             row["document_id"],
             row["row_id"],
