@@ -125,6 +125,12 @@ def spark_settings(
         wanted |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
         # Adaptive execution makes each exchange a job of its own; with a partition a core it has nothing to adapt.
         wanted["spark.sql.adaptive.enabled"] = "false"
+        # A task generates code for hundreds of columns before its first row, so few tasks: a core each, up to 256 MB.
+        wanted |= {
+            "spark.sql.files.minPartitionNum": str(cores),
+            "spark.sql.files.openCostInBytes": "65536",
+            "spark.sql.files.maxPartitionBytes": "256m",
+        }
     java_options = [f"-Dlog4j2.configurationFile={_log4j_file(log_file).as_uri()}"] if log_file is not None else []
     joined: dict[str, list[str]] = {name: [] for name in _JOINED}
     for requirement in requirements:

@@ -24,7 +24,7 @@ def misfit(text: str, value: str, type: ColumnType) -> str:
     failed = f"{text} IS NOT NULL AND {value} IS NULL"
     if type.is_integer:
         # Spark cuts '95.7' to 95; '95.0' is a whole number that passed through JavaScript.
-        failed = f"({failed}) OR cast({text} AS double) <> cast({value} AS double)"
+        failed = f"({failed}) OR (contains({text}, '.') AND cast({text} AS double) <> cast({value} AS double))"
     if type.name in ("DATE", "TIMESTAMP", "TIMESTAMPTZ"):
         # Spark completes '2024' to its first day, '20:40' to a moment of today, and takes '32767' for a year.
         failed = f"({failed}) OR {text} NOT LIKE '____-%-%'"
