@@ -97,10 +97,9 @@ class Delivery:
 
     def send(self, events: Iterable[Any]) -> None:
         """Deliver events in order; nothing is raised for a backend's sake."""
-        from openlineage.client.serde import Serde
-
+        datasets: dict[int, Any] = {}
         for event in events:
-            line = Serde.to_json(event)
+            line = event_line(event, datasets)
             _append(self.location / "lineage.jsonl", line)
             # One file a run, named for its first event: a flush keeps the order of lines.
             self._spool = self._spool or self.location / _SPOOL / f"{event.run.runId}.jsonl"
@@ -119,6 +118,21 @@ class Delivery:
         self.problem = _refusal(self.transport, event, left)
         self._spent += time.monotonic() - begun
         return self.problem is None
+
+
+def event_line(event: Any, datasets: dict[int, Any]) -> str:
+    """Return an event as JSON; datasets that events share are converted once."""
+    import attr
+    from openlineage.client.serde import Serde
+
+    def converted(dataset: Any) -> Any:
+        if id(dataset) not in datasets:
+            datasets[id(dataset)] = Serde.to_dict(dataset)
+        return datasets[id(dataset)]
+
+    found = Serde.to_dict(attr.evolve(event, inputs=[], outputs=[]))
+    found |= {"inputs": list(map(converted, event.inputs)), "outputs": list(map(converted, event.outputs))}
+    return json.dumps(found, sort_keys=True)
 
 
 def _refusal(transport: Transport, event: Any, seconds: float) -> str | None:

@@ -40,27 +40,40 @@ _RAW_FIELDS = ("captured_at", "endpoint", "method", "params", "url", "status_cod
 def run_events(
     report: RunReport, state: RunState, namespace: str, error: BaseException | None = None
 ) -> list[RunEvent]:
-    """Return the events of one moment of a run: the parent's first at START, last otherwise."""
-    assert report.plan is not None
-    children = [_event(report, report.plan, state, namespace, [table], error) for table in report.plan.tables]
-    parent = _event(report, report.plan, state, namespace, list(report.plan.tables), error, is_parent=True)
+    """Return the events of one moment of a run: the parent's first at START, last otherwise.
+
+    The events share their datasets.
+    """
+    plan = report.plan
+    assert plan is not None
+    source = _input(report, plan)
+    written = [_output(report, plan, table, done=state is RunState.COMPLETE) for table in plan.tables]
+    children = [
+        _event(report, state, namespace, source, [output], error, table)
+        for table, output in zip(plan.tables, written, strict=True)
+    ]
+    parent = _event(report, state, namespace, source, written, error)
     return [parent, *children] if state is RunState.START else [*children, parent]
 
 
 def _event(
     report: RunReport,
-    plan: Plan,
     state: RunState,
     namespace: str,
-    tables: list[Table],
+    source: InputDataset,
+    outputs: list[OutputDataset],
     error: BaseException | None,
-    is_parent: bool = False,
+    table: Table | None = None,
 ) -> RunEvent:
-    name = report.transform if is_parent else f"{report.transform}.{tables[0].name.partition('.')[2]}"
-    run_id = report.run_id if is_parent else str(uuid.uuid5(uuid.UUID(report.run_id), tables[0].name))
+    """Return the event of the run, or of one table, its child."""
+    assert report.plan is not None
+    description, name, run_id = report.plan.description, report.transform, report.run_id
+    if table is not None:
+        description, name = table.description, f"{report.transform}.{table.name.partition('.')[2]}"
+        run_id = str(uuid.uuid5(uuid.UUID(report.run_id), table.name))
     moment = report.started_at if state is RunState.START else datetime.now(timezone.utc)
     facets: dict[str, Any] = {"processing_engine": _engine()}
-    if not is_parent:
+    if table is not None:
         parent_job = parent_run.Job(namespace=namespace, name=report.transform)
         of = parent_run.Run(runId=report.run_id)
         root = parent_run.Root(
@@ -71,18 +84,13 @@ def _event(
     if error is not None:
         message = redact(str(error)) or type(error).__name__
         facets["errorMessage"] = error_message_run.ErrorMessageRunFacet(message=message, programmingLanguage="Python")
-    done = state is RunState.COMPLETE
     return RunEvent(
         eventType=state,
         eventTime=_timestamp(moment),
         run=Run(runId=run_id, facets=facets),
-        job=Job(
-            namespace=namespace,
-            name=name,
-            facets=_job_facets(report, plan.description if is_parent else tables[0].description),
-        ),
-        inputs=[_input(report, plan)],
-        outputs=[_output(report, plan, table, done) for table in tables],
+        job=Job(namespace=namespace, name=name, facets=_job_facets(report, description)),
+        inputs=[source],
+        outputs=list(outputs),
         producer=PRODUCER,
     )
 

@@ -12,6 +12,7 @@ from openlineage.client.event_v2 import RunState
 from openlineage.client.serde import Serde
 
 from mlbsdk.errors import WriteError
+from mlbsdk.lineage.delivery import event_line
 from mlbsdk.lineage.events import run_events
 from mlbsdk.mapping.compile import compile_mapping
 from mlbsdk.mapping.load import load_file
@@ -198,3 +199,10 @@ def test_engine_and_job_type_are_what_backends_ask_for(mode: str, processing: st
 def test_an_unknown_failure_is_told_by_its_type() -> None:
     (event, *_) = events(RunState.ABORT, error=KeyboardInterrupt())
     assert event["run"]["facets"]["errorMessage"]["message"] == "KeyboardInterrupt"
+
+
+def test_lines_that_share_datasets_say_what_the_client_says() -> None:
+    seen: dict[int, Any] = {}
+    for event in run_events(report(), RunState.COMPLETE, "mlb"):
+        assert json.loads(event_line(event, seen)) == json.loads(Serde.to_json(event))
+    assert len(seen) == 1 + len(report().plan.tables)  # type: ignore[union-attr]  # the raw data, and each table once
