@@ -215,15 +215,14 @@ class _SparkCommit:
 
         Delta leaves out a commit that changes nothing.
         """
-        from delta.tables import DeltaTable as SparkDeltaTable
         from deltalake import DeltaTable
 
         before = DeltaTable(path).version() if DeltaTable.is_deltatable(path) else -1
         commit()
-        if DeltaTable(path).version() == before:
+        stored = DeltaTable(path)
+        if stored.version() == before:
             return {}
-        history = SparkDeltaTable.forPath(self.spark, path).history(1)
-        found = history.select("operationMetrics").collect()[0][0]
+        found = stored.history(1)[0]["operationMetrics"]
         return {name: int(value) for name, value in found.items() if str(value).isdigit()}
 
 
