@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mlbsdk.cli.columns import aligned
 from mlbsdk.errors import ConfigurationError, MappingError, MlbsdkError, did_you_mean
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def _lines(table: Table) -> list[str]:
         (column.name, str(column.type), "" if column.nullable else "not null", _origin(table, column.name))
         for column in table.columns
     ]
-    return [f"{table.name}: {table.description}", f"  {'; '.join(facts)}", *_aligned(rows, "  ")]
+    return [f"{table.name}: {table.description}", f"  {'; '.join(facts)}", *aligned(rows, "  ")]
 
 
 def _origin(table: Table, name: str) -> str:
@@ -255,15 +256,7 @@ _STATUS = {
 
 
 def _part(title: str, rows: Sequence[tuple[str, ...]]) -> list[str]:
-    return ["", f"{title} ({len(rows)}):", *_aligned(rows, "  ")] if rows else []
-
-
-def _aligned(rows: Iterable[tuple[str, ...]], indent: str) -> list[str]:
-    table = list(rows)
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    return [
-        indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table
-    ]
+    return ["", f"{title} ({len(rows)}):", *aligned(rows, "  ")] if rows else []
 
 
 # Finding mappings

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
 
+from mlbsdk.cli.columns import aligned
 from mlbsdk.plugins import DeclarationRecord, PluginRecord, Plugins
 
 app = typer.Typer(help="List plugins and what they provide.")
@@ -31,7 +32,8 @@ def list_plugins(as_json: AsJson = False) -> None:
     if as_json:
         _write_json(records, notes)
         return
-    _write_table([_HEAD, *(row for record in records for row in _rows(record))])
+    for line in aligned([_HEAD, *(row for record in records for row in _rows(record))]):
+        typer.echo(line)
     for note in notes:
         typer.echo(f"note: {note}", err=True)
 
@@ -66,13 +68,6 @@ def _rows(record: PluginRecord) -> list[tuple[str, str, str, str]]:
 
 def _status(record: PluginRecord | DeclarationRecord) -> str:
     return f"{record.status}: {record.reason}" if record.reason else record.status
-
-
-def _write_table(rows: Sequence[tuple[str, str, str, str]]) -> None:
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        typer.echo("  ".join(cells).rstrip())
 
 
 def _described(record: PluginRecord) -> list[str]:
