@@ -251,7 +251,8 @@ class BaseTransformation:
     # Intake
 
     def _take_in(self, parsed: DataFrame) -> Intake:
-        found = [self._as_parsed(row) for row in parsed.select(*_INTAKE_COLUMNS).collect()]
+        types = {column.name: column.type.name for column in self.plan.document_columns}
+        found = [self._as_parsed(row, types) for row in parsed.select(*_INTAKE_COLUMNS).collect()]
         rejected = [Rejected(_plain(doc.row_id), doc.problem) for doc in found if doc.problem is not None]
         good = [doc for doc in found if doc.problem is None]
         in_order = sorted(good, key=_capture_order)
@@ -268,10 +269,9 @@ class BaseTransformation:
             from_file_time=sum(doc.captured_from == "file" for doc in newest.values()),
         )
 
-    def _as_parsed(self, row: Any) -> ParsedDocument:
+    def _as_parsed(self, row: Any, types: Mapping[str, str]) -> ParsedDocument:
         key = None
         if row["problem"] is None:
-            types = {column.name: column.type.name for column in self.plan.document_columns}
             values = ((row["document_columns"][name], types[name]) for name in self.plan.key)
             # Spark gives moments in the machine's time zone, without saying so.
             key = tuple(_utc(value) if kind == "TIMESTAMPTZ" else value for value, kind in values)
