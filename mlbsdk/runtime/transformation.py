@@ -236,7 +236,10 @@ class BaseTransformation:
         """
         from pyspark import StorageLevel
 
-        return parsed.localCheckpoint() if self._is_here() else parsed.persist(StorageLevel.MEMORY_AND_DISK)
+        if not self._is_here():
+            return parsed.persist(StorageLevel.MEMORY_AND_DISK)
+        # Tables are cut side by side, and each task generates its code anew: a thread's share of the cores each.
+        return parsed.localCheckpoint().coalesce(max(1, self.spark.sparkContext.defaultParallelism // THREADS))
 
     def _is_here(self) -> bool:
         """Whether Spark runs on this machine."""

@@ -27,7 +27,7 @@ def misfit(text: str, value: str, type: ColumnType) -> str:
         failed = f"({failed}) OR (contains({text}, '.') AND cast({text} AS double) <> cast({value} AS double))"
     if type.name in ("DATE", "TIMESTAMP", "TIMESTAMPTZ"):
         # Spark completes '2024' to its first day, '20:40' to a moment of today, and takes '32767' for a year.
-        failed = f"({failed}) OR {text} NOT LIKE '____-%-%'"
+        failed = f"({failed}) OR instr({text}, '-') <> 5 OR locate('-', {text}, 6) = 0"
     return failed
 
 
