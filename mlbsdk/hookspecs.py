@@ -86,6 +86,34 @@ class Source(Protocol):
         ...
 
 
+@runtime_checkable
+class StreamSource(Protocol):
+    """A source that Spark's Structured Streaming follows by itself, keeping its offsets in the checkpoint."""
+
+    def stream(self, spark: SparkSession, mapping: TransformMapping) -> RawBatch:
+        """Return the raw rows that there are and that will come, as a streaming DataFrame."""
+        ...
+
+
+@runtime_checkable
+class RangeSource(Protocol):
+    """A source that is followed in ranges: each is written into the checkpoint before it is read.
+
+    A range is text that only the source understands.
+    """
+
+    def next_range(self, spark: SparkSession, mapping: TransformMapping, after: str | None) -> str | None:
+        """Return the range that follows ``after`` (None: from the beginning); None where nothing is new.
+
+        No row is ever between two ranges, also one that is committed late.
+        """
+        ...
+
+    def read_range(self, spark: SparkSession, mapping: TransformMapping, range: str) -> RawBatch:
+        """Return the raw rows of a range: the same ones whenever it is asked."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class SourceDecl:
     """A source of raw rows for one URI scheme. ``file`` also serves plain paths, folders and globs."""

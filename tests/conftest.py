@@ -11,6 +11,8 @@ import pytest
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+    from tests.postgres import Server
+
 REPOSITORY = Path(__file__).parent.parent
 DATA = Path(__file__).parent / "data"
 SAMPLES = REPOSITORY / "plugins" / "mlbsdk-plugin-game" / "mlbsdk_plugin_game" / "samples"
@@ -23,7 +25,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     from mlbsdk.runtime.session import session
 
     plugins = Plugins.load()
-    needs = [plugins.writer("delta").spark, plugins.writer("avro").spark]
+    needs = [plugins.writer("delta").spark, plugins.writer("avro").spark, plugins.source("postgresql").spark]
     folder = tmp_path_factory.mktemp("spark")
     settings = {
         "spark.master": "local[2]",
@@ -41,3 +43,21 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
 def live_game() -> Path:
     """Return the real capture of game 747175 that the game plugin ships."""
     return SAMPLES / "live_game_747175.json.gz"
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Return the PostgreSQL server that all tests share."""
+    from tests.postgres import Server
+
+    server = Server(tmp_path_factory.mktemp("postgres") / "data")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def database(postgres_server: Server) -> Iterator[str]:
+    """Return the address of an empty database."""
+    with postgres_server.database() as address:
+        yield address
