@@ -12,11 +12,12 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 _PASSWORD_IN_URL = re.compile(r"(?<=://)([^/@\s:]*):[^/@\s]+@")
+_PASSWORD_AS_PARAMETER = re.compile(r"(?<=[?&])((?:ssl)?password=)[^&\s'\"]+", re.IGNORECASE)
 
 
 def redact(text: str) -> str:
     """Return ``text`` with the password of every URL in it replaced by ``***``."""
-    return _PASSWORD_IN_URL.sub(r"\1:***@", text)
+    return _PASSWORD_AS_PARAMETER.sub(r"\1***", _PASSWORD_IN_URL.sub(r"\1:***@", text))
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -46,19 +46,26 @@ from mlbsdk.hookspecs import (
 )
 
 if TYPE_CHECKING:
+    from mlbsdk.mapping.ddl import PostgresTable
+    from mlbsdk.mapping.ddl import schemas as postgres_schemas
     from mlbsdk.mapping.model import Mapping as TransformMapping
+    from mlbsdk.mapping.plan import CAPTURED_AT, LINEAGE, Table
     from mlbsdk.report import RunReport
-    from mlbsdk.runtime.batch import Batch, TableWritten
+    from mlbsdk.runtime.batch import Batch, Decisions, Document, TableRows, TableWritten
     from mlbsdk.runtime.raw import RawBatch
     from mlbsdk.runtime.transformation import BaseTransformation
 
 __all__ = [
+    "CAPTURED_AT",
     "HOOKSPEC_VERSION",
+    "LINEAGE",
     "AmbiguousKeyError",
     "BaseTransformation",
     "Batch",
     "CommandDecl",
     "ConfigurationError",
+    "Decisions",
+    "Document",
     "DocumentsRejectedError",
     "EnvironmentProblem",
     "LineageError",
@@ -66,6 +73,7 @@ __all__ = [
     "MappingError",
     "MlbsdkError",
     "PluginError",
+    "PostgresTable",
     "QualityDecl",
     "QualityEngine",
     "QualityGateError",
@@ -80,6 +88,8 @@ __all__ = [
     "SparkRequirements",
     "StoredSchemaError",
     "StreamSource",
+    "Table",
+    "TableRows",
     "TableWritten",
     "TargetSchemaError",
     "TargetUnwritableError",
@@ -89,12 +99,21 @@ __all__ = [
     "Writer",
     "WriterDecl",
     "hookimpl",
+    "postgres_schemas",
 ]
 
 #: public name -> (module, name there)
 _LAZY = {
     "BaseTransformation": ("mlbsdk.runtime.transformation", "BaseTransformation"),
     "Batch": ("mlbsdk.runtime.batch", "Batch"),
+    "CAPTURED_AT": ("mlbsdk.mapping.plan", "CAPTURED_AT"),
+    "Decisions": ("mlbsdk.runtime.batch", "Decisions"),
+    "Document": ("mlbsdk.runtime.batch", "Document"),
+    "LINEAGE": ("mlbsdk.mapping.plan", "LINEAGE"),
+    "PostgresTable": ("mlbsdk.mapping.ddl", "PostgresTable"),
+    "Table": ("mlbsdk.mapping.plan", "Table"),
+    "TableRows": ("mlbsdk.runtime.batch", "TableRows"),
+    "postgres_schemas": ("mlbsdk.mapping.ddl", "schemas"),
     "RawBatch": ("mlbsdk.runtime.raw", "RawBatch"),
     "RunReport": ("mlbsdk.report", "RunReport"),
     "TableWritten": ("mlbsdk.runtime.batch", "TableWritten"),

@@ -145,6 +145,14 @@ def avro(
     typer.echo(f"{len(schemas)} schemas written to {output}")
 
 
+@app.command("ddl")
+def ddl(which: Which) -> None:
+    """Print what makes a mapping's tables in PostgreSQL, as a script for psql; a run makes what is missing."""
+    from mlbsdk.mapping.ddl import script
+
+    typer.echo(script(_plan(_loaded(which))), nl=False)
+
+
 @app.command("schema")
 def schema() -> None:
     """Print the JSON Schema of the mapping language, for editors."""

@@ -43,6 +43,14 @@ _AVRO: dict[str, Any] = {
     "TIMESTAMP": {"type": "long", "logicalType": "local-timestamp-micros"},
     "TIMESTAMPTZ": {"type": "long", "logicalType": "timestamp-micros"},
 }
+_POSTGRESQL = {
+    "INT": "integer",
+    "DOUBLE": "double precision",
+    "VARCHAR": "character varying",
+    "CHAR": "character",
+    "TIMESTAMP": "timestamp without time zone",
+    "TIMESTAMPTZ": "timestamp with time zone",
+}
 NAMES = (*_SPARK, "NUMERIC")
 _MOST_SHOWN = 60
 
@@ -121,5 +129,8 @@ class ColumnType:
 
     @property
     def postgresql(self) -> str:
-        """The PostgreSQL type."""
-        return "DOUBLE PRECISION" if self.name == "DOUBLE" else str(self)
+        """The PostgreSQL type, spelled as PostgreSQL's catalogue does: ``character varying(50)``."""
+        name = _POSTGRESQL.get(self.name, self.name.lower())
+        if self.name == "NUMERIC":
+            return f"{name}({self.precision},{self.scale})"
+        return f"{name}({self.length})" if self.length else name

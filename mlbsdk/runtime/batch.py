@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -19,6 +21,32 @@ class Document:
 
     key: tuple[Any, ...]
     captured_at: datetime
+
+    @property
+    def name(self) -> str:
+        """The key as JSON text, as ledgers keep it."""
+        values = [value if isinstance(value, int | str | bool) or value is None else str(value) for value in self.key]
+        return json.dumps(values)
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """Which documents of a batch are new to the target, which replace what is stored, and which are older than that."""
+
+    new: tuple[Document, ...]
+    replacing: tuple[Document, ...]
+    stale: tuple[Document, ...]
+
+    @classmethod
+    def of(cls, documents: Iterable[Document], seen: Mapping[str, datetime]) -> Decisions:
+        """Compare documents with the newest captured_at that a target has seen, by :attr:`Document.name`."""
+        new: list[Document] = []
+        replacing: list[Document] = []
+        stale: list[Document] = []
+        for document in documents:
+            stored = seen.get(document.name)
+            (new if stored is None else replacing if document.captured_at >= stored else stale).append(document)
+        return cls(tuple(new), tuple(replacing), tuple(stale))
 
 
 @dataclass(frozen=True)

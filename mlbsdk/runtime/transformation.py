@@ -19,6 +19,7 @@ from mlbsdk.errors import (
     QualityGateError,
     RawSchemaError,
     TargetSchemaError,
+    redact,
     shortened,
 )
 from mlbsdk.mapping.avro import avro_schema, raw_avro_schema
@@ -448,8 +449,8 @@ def new_report(plan: Plan, source: str, target: str, mode: str, run_id: str | No
     return RunReport(
         run_id=run_id or str(generate_new_uuid()),
         transform=plan.name,
-        source=source,
-        target=target,
+        source=redact(source),
+        target=redact(target),
         started_at=datetime.now(timezone.utc),
         mode=mode,
         plan=plan,

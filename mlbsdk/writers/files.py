@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlbsdk.errors import ConfigurationError, StoredSchemaError, WriteError
-from mlbsdk.runtime.batch import Batch, TableRows, TableWritten
+from mlbsdk.runtime.batch import Batch, Decisions, TableRows, TableWritten
 from mlbsdk.runtime.transformation import in_threads
-from mlbsdk.writers.lakehouse import Decisions, Lakehouse, Ledger, storable
+from mlbsdk.writers.lakehouse import Lakehouse, Ledger, storable
 from mlbsdk.writers.staging import ArrowStaging, SparkStaging, Staging
 from mlbsdk.writers.stored import check_file_types
 

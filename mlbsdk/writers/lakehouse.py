@@ -8,11 +8,10 @@ what was begun.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -21,19 +20,10 @@ from typing import Any
 from mlbsdk.errors import ConfigurationError, TargetUnwritableError, WriteError, shortened
 from mlbsdk.mapping.plan import Plan, Table
 from mlbsdk.runtime.addresses import child, dataset_of, is_local, local_path
-from mlbsdk.runtime.batch import Document, TableRows
+from mlbsdk.runtime.batch import Decisions, Document, TableRows
 
 HOUSEKEEPING = "_mlbsdk"
 _UNUSABLE = re.compile(r"[\[\]|^\\]|%[0-9A-Fa-f]{2}")
-
-
-@dataclass(frozen=True)
-class Decisions:
-    """Which documents of a batch are new to the target, which replace what is stored, and which are older than that."""
-
-    new: tuple[Document, ...]
-    replacing: tuple[Document, ...]
-    stale: tuple[Document, ...]
 
 
 class Lakehouse:
@@ -146,14 +136,7 @@ class Ledger:
 
     def decide(self, documents: Iterable[Document]) -> Decisions:
         """Compare a batch's documents with what the target has seen."""
-        stored = self._stored()
-        new: list[Document] = []
-        replacing: list[Document] = []
-        stale: list[Document] = []
-        for document in documents:
-            seen = stored.get(document_name(document.key))
-            (new if seen is None else replacing if document.captured_at >= seen else stale).append(document)
-        return Decisions(tuple(new), tuple(replacing), tuple(stale))
+        return Decisions.of(documents, self._stored())
 
     def record(self, documents: Iterable[Document], run_id: str) -> None:
         """Note the captures that are about to be written."""
@@ -163,7 +146,7 @@ class Ledger:
         rows = [
             {
                 "transform": self.transform,
-                "document": document_name(document.key),
+                "document": document.name,
                 "captured_at": document.captured_at,
                 "run_id": run_id,
                 "recorded_at": datetime.now(timezone.utc),
@@ -216,11 +199,6 @@ def storable(rows: TableRows) -> TableRows:
             arrow = arrow.set_column(arrow.schema.get_field_index(name), arrow.schema.field(name), values)
         return replace(rows, arrow=arrow)
     return replace(rows, frame=rows.frame.withColumns({name: F.expr(f"nullif(`{name}`, '')") for name in names}))
-
-
-def document_name(key: tuple[Any, ...]) -> str:
-    """Return a document's key as JSON text."""
-    return json.dumps([value if isinstance(value, int | str | bool) or value is None else str(value) for value in key])
 
 
 def sql_literal(value: Any, quote: str) -> str:

@@ -19,9 +19,9 @@ import pyarrow.dataset as ds
 
 from mlbsdk.mapping.plan import CAPTURED_AT, LINEAGE, Table
 from mlbsdk.runtime.arrow import arrow_schema
-from mlbsdk.runtime.batch import Document, TableWritten
+from mlbsdk.runtime.batch import Decisions, Document, TableWritten
 from mlbsdk.writers.changes import compare, compare_frames, document_keys, merge, rows_of, without_rows_of
-from mlbsdk.writers.lakehouse import Decisions, documents_predicate
+from mlbsdk.writers.lakehouse import documents_predicate
 from mlbsdk.writers.stored import column_names
 
 if TYPE_CHECKING:

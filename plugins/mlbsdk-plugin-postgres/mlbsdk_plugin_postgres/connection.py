@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import psycopg
 from psycopg import errors
 
-from mlbsdk.plugin import ConfigurationError, MlbsdkError, SourceError, TargetUnwritableError, WriteError
+from mlbsdk.plugin import ConfigurationError, MlbsdkError
 
 OLDEST = 14
 _CONNECT_SECONDS = "10"
@@ -48,6 +48,13 @@ class Database:
                 fix="Write postgresql://USER@HOST:PORT/DATABASE; the password belongs into PGPASSWORD or ~/.pgpass.",
             ) from None
         return cls(plain, own)
+
+    @property
+    def shown(self) -> str:
+        """The address as a person may see it: without user, password and parameters."""
+        known = psycopg.conninfo.conninfo_to_dict(self.address)
+        place = f"{known.get('host', 'localhost')}:{known.get('port', 5432)}"
+        return f"'{known.get('dbname', known.get('user', ''))}' at {place}"
 
     def connect(self, *, autocommit: bool = False) -> psycopg.Connection:
         """Open a connection, in UTC.
@@ -120,6 +127,12 @@ def is_lost(problem: BaseException) -> bool:
     state = problem.sqlstate
     # 57P01 to 57P03: the server shuts down, crashed or is starting; 08: the connection failed; None: libpq's own.
     return state is None or state.startswith("08") or state in ("57P01", "57P02", "57P03")
+
+
+def may_pass(problem: BaseException) -> bool:
+    """Whether doing the same again may succeed: the connection was lost, or another transaction was in the way."""
+    in_the_way = isinstance(problem, errors.DeadlockDetected | errors.SerializationFailure)
+    return in_the_way or is_lost(problem)
 
 
 def _first_line(problem: BaseException) -> str:

@@ -13,22 +13,22 @@ from mlbsdk.mapping.types import NAMES, ColumnType
 
 # (as written, its one spelling, Spark, PostgreSQL, Avro)
 TYPES = [
-    ("SMALLINT", "SMALLINT", "smallint", "SMALLINT", "int"),
-    ("INT", "INT", "int", "INT", "int"),
-    ("BIGINT", "BIGINT", "bigint", "BIGINT", "long"),
-    ("REAL", "REAL", "float", "REAL", "float"),
-    ("DOUBLE", "DOUBLE", "double", "DOUBLE PRECISION", "double"),
-    ("NUMERIC(5,2)", "NUMERIC(5,2)", "decimal(5,2)", "NUMERIC(5,2)", ("bytes", "decimal")),
-    ("NUMERIC(5)", "NUMERIC(5,0)", "decimal(5,0)", "NUMERIC(5,0)", ("bytes", "decimal")),
-    ("NUMERIC(38,38)", "NUMERIC(38,38)", "decimal(38,38)", "NUMERIC(38,38)", ("bytes", "decimal")),
-    ("VARCHAR(50)", "VARCHAR(50)", "string", "VARCHAR(50)", "string"),
-    ("CHAR(1)", "CHAR(1)", "string", "CHAR(1)", "string"),
-    ("TEXT", "TEXT", "string", "TEXT", "string"),
-    ("BOOLEAN", "BOOLEAN", "boolean", "BOOLEAN", "boolean"),
-    ("DATE", "DATE", "date", "DATE", ("int", "date")),
-    ("TIMESTAMP", "TIMESTAMP", "timestamp_ntz", "TIMESTAMP", ("long", "local-timestamp-micros")),
-    ("TIMESTAMPTZ", "TIMESTAMPTZ", "timestamp", "TIMESTAMPTZ", ("long", "timestamp-micros")),
-    ("JSONB", "JSONB", "string", "JSONB", "string"),
+    ("SMALLINT", "SMALLINT", "smallint", "smallint", "int"),
+    ("INT", "INT", "int", "integer", "int"),
+    ("BIGINT", "BIGINT", "bigint", "bigint", "long"),
+    ("REAL", "REAL", "float", "real", "float"),
+    ("DOUBLE", "DOUBLE", "double", "double precision", "double"),
+    ("NUMERIC(5,2)", "NUMERIC(5,2)", "decimal(5,2)", "numeric(5,2)", ("bytes", "decimal")),
+    ("NUMERIC(5)", "NUMERIC(5,0)", "decimal(5,0)", "numeric(5,0)", ("bytes", "decimal")),
+    ("NUMERIC(38,38)", "NUMERIC(38,38)", "decimal(38,38)", "numeric(38,38)", ("bytes", "decimal")),
+    ("VARCHAR(50)", "VARCHAR(50)", "string", "character varying(50)", "string"),
+    ("CHAR(1)", "CHAR(1)", "string", "character(1)", "string"),
+    ("TEXT", "TEXT", "string", "text", "string"),
+    ("BOOLEAN", "BOOLEAN", "boolean", "boolean", "boolean"),
+    ("DATE", "DATE", "date", "date", ("int", "date")),
+    ("TIMESTAMP", "TIMESTAMP", "timestamp_ntz", "timestamp without time zone", ("long", "local-timestamp-micros")),
+    ("TIMESTAMPTZ", "TIMESTAMPTZ", "timestamp", "timestamp with time zone", ("long", "timestamp-micros")),
+    ("JSONB", "JSONB", "string", "jsonb", "string"),
 ]
 
 

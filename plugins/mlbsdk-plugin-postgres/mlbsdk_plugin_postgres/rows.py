@@ -1,0 +1,51 @@
+"""Arrow rows as the CSV that COPY reads: nulls are empty, every value is quoted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as csv
+
+from mlbsdk.plugin import LINEAGE
+
+#: Rows that are turned into text at a time.
+_CHUNK = 20_000
+_OPTIONS = csv.WriteOptions(include_header=False, quoting_style="all_valid")
+
+
+def csv_of(rows: pa.Table) -> Iterator[memoryview]:
+    """Give rows as CSV, piece by piece. Every column must be a plain value."""
+    for batch in rows.to_batches(max_chunksize=_CHUNK):
+        sink = pa.BufferOutputStream()
+        csv.write_csv(batch, sink, _OPTIONS)
+        yield memoryview(sink.getvalue())
+
+
+def with_lineage_text(rows: pa.Table) -> pa.Table:
+    """Return rows with ``lineage_metadata`` as JSON text.
+
+    Rows of one capture that failed the same checks have the same text, so it is made once for them all.
+    """
+    place = rows.schema.get_field_index(LINEAGE)
+    if not rows.num_rows:
+        return rows.set_column(place, LINEAGE, pa.array([], pa.string()))
+    lineage = rows[LINEAGE].combine_chunks()
+    codes = _as_text(lineage).dictionary_encode()
+    first = {code: number for number, code in reversed(list(enumerate(codes.indices.to_pylist())))}
+    texts = [json.dumps(lineage[first[code]].as_py(), default=_moment) for code in range(len(codes.dictionary))]
+    return rows.set_column(place, LINEAGE, pa.array(texts, pa.string()).take(codes.indices))
+
+
+def _as_text(lineage: pa.StructArray) -> pa.Array:
+    """Return a text for each row that differs where rows differ."""
+    fields = [lineage.field(number) for number in range(lineage.type.num_fields)]
+    texts = [pc.binary_join(one, "\x1f") if pa.types.is_list(one.type) else one.cast(pa.string()) for one in fields]
+    return pc.binary_join_element_wise(*texts, "\x1e", null_handling="replace", null_replacement="\x00")
+
+
+def _moment(value: datetime) -> str:
+    return value.isoformat()

@@ -1,0 +1,177 @@
+"""The PostgreSQL writer: all tables of a batch in one transaction, so that no reader ever sees half of it."""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
+
+from mlbsdk.plugin import Batch, Decisions, TableWritten, TargetUnwritableError, WriteError
+from mlbsdk_plugin_postgres.catalog import OWN_SCHEMA, make_partitions, make_tables
+from mlbsdk_plugin_postgres.connection import Database, dataset, explained, may_pass
+from mlbsdk_plugin_postgres.staging import (
+    Staged,
+    TaskStaging,
+    remove_leftovers,
+    stage_documents,
+    stage_here,
+)
+from mlbsdk_plugin_postgres.upsert import Documents, take
+
+#: (this, checksum of a table's name) is the advisory lock of its writers.
+_TABLE_LOCK = 0x4D4C4254
+_PATIENCE_SECONDS = 60.0
+
+
+class PostgresWriter:
+    """Writes each table to ``schema.table`` of a database.
+
+    The newest captured_at of every document is kept in ``mlbsdk.documents``, written in the same transaction.
+    """
+
+    def __init__(self, address: str, options: Mapping[str, object]) -> None:
+        self.database = Database.parse(address)
+        self._open: psycopg.Connection | None = None
+        self._made: dict[str, dict[str, tuple[str, ...]]] = {}
+
+    def prepare(self) -> None:
+        """Check that the database can be written, and drop what a crashed run staged.
+
+        Raises:
+            TargetUnwritableError: there is no way to it, or it takes no changes.
+        """
+        with explained(f"can't write to the database {self.database.shown}", TargetUnwritableError):
+            connection = self._connection()
+            found = connection.execute("SHOW transaction_read_only").fetchone()
+            if found and found[0] == "on":
+                raise TargetUnwritableError(
+                    f"the database {self.database.shown} takes no changes: it is a standby, or read-only",
+                    fix="Write to the primary server.",
+                )
+            remove_leftovers(connection)
+
+    def address_of(self, table: str) -> tuple[str, str]:
+        """Return the table's OpenLineage dataset (namespace, name)."""
+        return dataset(self._connection(), table)
+
+    def write(self, batch: Batch) -> Mapping[str, TableWritten]:
+        """Write all tables in one transaction; where the connection is lost, again for up to a minute.
+
+        Raises:
+            StoredSchemaError: stored tables differ from the mapping.
+            WriteError: the database refused; nothing of the batch is visible.
+        """
+        tries = Retrying(
+            retry=retry_if_exception(may_pass),
+            wait=wait_exponential_jitter(initial=0.1, max=5),
+            stop=stop_after_delay(_PATIENCE_SECONDS),
+            reraise=True,
+        )
+        with explained(f"the tables of {batch.plan.name} could not be written", WriteError):
+            return tries(self._write, batch)
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._open is not None:
+            self._open.close()
+
+    def _connection(self) -> psycopg.Connection:
+        if self._open is None or self._open.closed or self._open.broken:
+            self._open = self.database.connect(autocommit=True)
+        return self._open
+
+    def _write(self, batch: Batch) -> dict[str, TableWritten]:
+        connection = self._connection()
+        dropped = self._tables_made(connection, batch)
+        if all(rows.arrow is not None for rows in batch.tables.values()):
+            with connection.transaction():
+                staged = [stage_here(connection, rows) for rows in batch.tables.values()]
+                return self._publish(connection, batch, staged, dropped)
+        with self._staged_by_tasks(connection, batch) as (staging, staged, tasks), connection.transaction():
+            for one in staged:
+                staging.keep_only(one.relation, tasks[one.relation])
+            written = self._publish(connection, batch, staged, dropped)
+            staging.drop(one.relation for one in staged)
+            return written
+
+    def _tables_made(self, connection: psycopg.Connection, batch: Batch) -> dict[str, tuple[str, ...]]:
+        """Make what is missing, once for each set of tables."""
+        tables = [rows.table for rows in batch.tables.values()]
+        known = " ".join([batch.plan.fingerprint, *(table.name for table in tables)])
+        if known not in self._made:
+            with connection.transaction():
+                _lock(connection, [OWN_SCHEMA])
+                self._made[known] = make_tables(connection, tables)
+        return self._made[known]
+
+    @contextmanager
+    def _staged_by_tasks(
+        self, connection: psycopg.Connection, batch: Batch
+    ) -> Iterator[tuple[TaskStaging, list[Staged], dict[str, list[str]]]]:
+        address = make_conninfo(self.database.address, password=connection.info.password or None)
+        staging = TaskStaging(connection, address)
+        relations = [staging.create(rows.table) for rows in batch.tables.values()]
+        tasks: dict[str, list[str]] = {}
+        staged = []
+        try:
+            for rows, relation in zip(batch.tables.values(), relations, strict=True):
+                one, tasks[relation] = staging.stage(rows, relation)
+                staged.append(one)
+            yield staging, staged, tasks
+        finally:
+            if not connection.closed:
+                staging.drop(relations)
+                staging.close()
+
+    def _publish(
+        self,
+        connection: psycopg.Connection,
+        batch: Batch,
+        staged: Iterable[Staged],
+        dropped: Mapping[str, tuple[str, ...]],
+    ) -> dict[str, TableWritten]:
+        """Take what is staged into its tables: after this commits everything is visible, before it nothing."""
+        staged = list(staged)
+        _lock(connection, [one.table.name for one in staged])
+        documents = self._documents(connection, batch)
+        for one in staged:
+            make_partitions(connection, one.table, one.relation)
+        return {one.table.name: take(connection, one, documents, dropped[one.table.name]) for one in staged}
+
+    def _documents(self, connection: psycopg.Connection, batch: Batch) -> Documents:
+        """Compare the batch's documents with the ledger, and note those that are written now."""
+        names = [document.name for document in batch.documents]
+        seen = connection.execute(
+            f"SELECT document, captured_at FROM {OWN_SCHEMA}.documents WHERE transform = %s AND document = ANY(%s)",
+            (batch.plan.name, names),
+        ).fetchall()
+        decisions = Decisions.of(batch.documents, dict(seen))
+        current = [*decisions.new, *decisions.replacing]
+        connection.execute(
+            f"INSERT INTO {OWN_SCHEMA}.documents (transform, document, captured_at, run_id) "
+            "SELECT %s, name, moment, %s FROM unnest(%s::text[], %s::timestamptz[]) AS found(name, moment) "
+            "ON CONFLICT (transform, document) DO UPDATE "
+            "SET captured_at = excluded.captured_at, run_id = excluded.run_id, recorded_at = now()",
+            (batch.plan.name, batch.run_id, [one.name for one in current], [one.captured_at for one in current]),
+        )
+        types = {column.name: column.type.postgresql for column in batch.plan.document_columns}
+        rows: list[tuple[Any, ...]] = [(*one.key, True, False) for one in decisions.new]
+        rows += [(*one.key, False, False) for one in decisions.replacing]
+        rows += [(*one.key, False, True) for one in decisions.stale]
+        relation = stage_documents(connection, {name: types[name] for name in batch.plan.key}, rows)
+        return Documents(relation, batch.plan.key, bool(decisions.replacing), bool(decisions.stale))
+
+
+def _lock(connection: psycopg.Connection, names: Iterable[str]) -> None:
+    """Wait until no other run writes these tables, always in the same order; the transaction's end lets them go."""
+    for number in sorted({_checksum(name) for name in names}):
+        connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (_TABLE_LOCK, number))
+
+
+def _checksum(name: str) -> int:
+    return binascii.crc32(name.encode()) - (1 << 31)
