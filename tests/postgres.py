@@ -31,6 +31,7 @@ class Server:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.port = _free_port()
+        self._databases: dict[Path, str] = {}
         self._server = PostgresServer(folder, cleanup_mode=None)
         self._server.ensure_pgdata_inited()
         with (folder / "postgresql.conf").open("a", encoding="utf-8") as settings:
@@ -79,6 +80,13 @@ class Server:
             yield self.address(name)
         finally:
             self._admin("DROP DATABASE {} WITH (FORCE)", name)
+
+    def database_of(self, target: Path) -> str:
+        """Return the address of a database that stands for a target folder, made when first asked for."""
+        if target not in self._databases:
+            self._databases[target] = f"test_{next(_NUMBERS)}"
+            self._admin("CREATE DATABASE {}", self._databases[target])
+        return self.address(self._databases[target])
 
     def _admin(self, statement: str, name: str) -> None:
         with psycopg.connect(self.address(), autocommit=True) as connection:

@@ -7,13 +7,14 @@ import multiprocessing
 import shutil
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
@@ -21,6 +22,9 @@ import pytest
 from deltalake import DeltaTable
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mlbsdk_plugin_postgres.writer import PostgresWriter
+from psycopg import sql
+from psycopg.rows import dict_row
 
 from mlbsdk.errors import ConfigurationError, StoredSchemaError, TargetUnwritableError, WriteError
 from mlbsdk.mapping.compile import compile_mapping
@@ -40,42 +44,76 @@ from tests.mini import MAPPING, TABLES, Capture, expected, newest, ordered, save
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+    from mlbsdk.hookspecs import Writer
+    from tests.postgres import Server
+
 pytestmark = pytest.mark.spark
 
 #: Writer, and whether rows may leave Spark as Arrow.
-WAYS = [("delta", "true"), ("delta", "false"), ("parquet", "true"), ("parquet", "false"), ("avro", "true")]
+WAYS = [
+    ("delta", "true"),
+    ("delta", "false"),
+    ("parquet", "true"),
+    ("parquet", "false"),
+    ("avro", "true"),
+    ("postgresql", "true"),
+    ("postgresql", "false"),
+]
 ALL = [Capture(game, minute) for game in (1, 2) for minute in range(4)]
 
 
+@dataclass(frozen=True)
+class Way:
+    """A writer by its scheme. Each target folder of a test stands for a database of its own in PostgreSQL."""
+
+    scheme: str
+    server: Server
+
+    def address(self, target: Path) -> str:
+        """Return the address of a target as ``--target`` takes it."""
+        return self.server.database_of(target) if self.scheme == "postgresql" else f"{self.scheme}:{target}"
+
+    def rows(self, spark: SparkSession, target: Path, name: str) -> list[dict[str, Any]]:
+        """Return all rows of a table, times in UTC; none where there is no table."""
+        if self.scheme == "postgresql":
+            return postgres_rows(self.address(target), name)
+        folder = target.joinpath(*name.split("."))
+        if not any(folder.rglob("*.avro" if self.scheme == "avro" else "*.parquet")):
+            return []
+        rows = [row.asDict() for row in spark.read.format(self.scheme).load(str(folder)).collect()]
+        for row in rows:
+            row["source_captured_at"] = row["source_captured_at"] and row["source_captured_at"].astimezone(timezone.utc)
+        return rows
+
+
+def postgres_rows(address: str, name: str) -> list[dict[str, Any]]:
+    """Return all rows of a table; none where there is no table."""
+    with psycopg.connect(address, row_factory=dict_row) as connection:
+        there = connection.execute("SELECT to_regclass(%s) AS found", (name,)).fetchone()
+        if not there or there["found"] is None:
+            return []
+        return connection.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(*name.split(".")))).fetchall()
+
+
 @pytest.fixture(params=WAYS, ids=lambda way: f"{way[0]}-{'arrow' if way[1] == 'true' else 'spark'}")
-def way(request: pytest.FixtureRequest, spark: SparkSession) -> Any:
+def way(request: pytest.FixtureRequest, spark: SparkSession, postgres_server: Server) -> Iterator[Way]:
     """Set one way of writing, and take it back."""
     scheme, arrow = request.param
     spark.conf.set("spark.mlbsdk.arrow", arrow)
-    yield scheme
+    yield Way(scheme, postgres_server)
     spark.conf.unset("spark.mlbsdk.arrow")
 
 
-def write(spark: SparkSession, scheme: str, target: Path, captures: Sequence[Capture]) -> RunReport:
+def write(spark: SparkSession, way: Way, target: Path, captures: Sequence[Capture]) -> RunReport:
     """Run the mini mapping over captures."""
     source = save(target.parent / f"captures-{uuid.uuid4().hex}", captures)
-    request = RunRequest(name="mini.game", mapping=MAPPING, source=str(source), target=f"{scheme}:{target}")
+    request = RunRequest(name="mini.game", mapping=MAPPING, source=str(source), target=way.address(target))
     return run(request, spark=spark)
 
 
-def stored(spark: SparkSession, scheme: str, target: Path) -> dict[str, list[dict[str, Any]]]:
+def stored(spark: SparkSession, way: Way, target: Path) -> dict[str, list[dict[str, Any]]]:
     """Return all rows of all tables."""
-    return {name: rows_of(spark, scheme, target, name) for name in TABLES}
-
-
-def rows_of(spark: SparkSession, scheme: str, target: Path, name: str) -> list[dict[str, Any]]:
-    folder = target.joinpath(*name.split("."))
-    if not any(folder.rglob("*.avro" if scheme == "avro" else "*.parquet")):
-        return []
-    rows = [row.asDict() for row in spark.read.format(scheme).load(str(folder)).collect()]
-    for row in rows:
-        row["source_captured_at"] = row["source_captured_at"].astimezone(timezone.utc)
-    return ordered(rows)
+    return {name: ordered(way.rows(spark, target, name)) for name in TABLES}
 
 
 def figures(report: RunReport) -> dict[str, tuple[int, int, int, int]]:
@@ -83,7 +121,7 @@ def figures(report: RunReport) -> dict[str, tuple[int, int, int, int]]:
     return {name: (t.inserted, t.updated, t.unchanged, t.deleted) for name, t in report.tables.items()}
 
 
-def test_a_series_of_captures_leaves_the_newest_and_true_figures(spark: SparkSession, way: str, tmp_path: Path) -> None:
+def test_a_series_of_captures_leaves_the_newest_and_true_figures(spark: SparkSession, way: Way, tmp_path: Path) -> None:
     target = tmp_path / "out"
     first, second, none_left = Capture(1, 0), Capture(1, 1), Capture(1, 3)
     assert figures(write(spark, way, target, [first])) == {
@@ -106,7 +144,7 @@ def test_a_series_of_captures_leaves_the_newest_and_true_figures(spark: SparkSes
 
 
 def test_a_game_that_moves_to_another_day_leaves_its_old_partition(
-    spark: SparkSession, way: str, tmp_path: Path
+    spark: SparkSession, way: Way, tmp_path: Path
 ) -> None:
     target = tmp_path / "out"
     captures = [Capture(1, 1), Capture(2, 1), Capture(2, 2)]
@@ -132,7 +170,7 @@ def batches(order: Sequence[Capture], sizes: Sequence[int]) -> list[list[Capture
 @settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
 @given(order=_ORDERS, sizes=_SPLITS)
 def test_any_order_and_interleaving_ends_in_the_same_tables(
-    spark: SparkSession, way: str, tmp_path_factory: pytest.TempPathFactory, order: list[Capture], sizes: list[int]
+    spark: SparkSession, way: Way, tmp_path_factory: pytest.TempPathFactory, order: list[Capture], sizes: list[int]
 ) -> None:
     target = tmp_path_factory.mktemp("any") / "out"
     taken = batches(order, [size + 2 for size in sizes])
@@ -142,19 +180,29 @@ def test_any_order_and_interleaving_ends_in_the_same_tables(
     assert stored(spark, way, target) == {name: ordered(rows) for name, rows in expected(seen).items()}
 
 
-@settings(max_examples=60, deadline=None)
+@pytest.mark.parametrize("scheme", ["delta", "postgresql"])
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(order=_ORDERS, sizes=_SPLITS)
 def test_the_arrow_commit_keeps_it_for_many_more_orders(
-    tmp_path_factory: pytest.TempPathFactory, order: list[Capture], sizes: list[int]
+    tmp_path_factory: pytest.TempPathFactory,
+    postgres_server: Server,
+    scheme: str,
+    order: list[Capture],
+    sizes: list[int],
 ) -> None:
     target = tmp_path_factory.mktemp("arrow")
-    writer = DeltaWriter(str(target), {})
+    writer = writer_of(scheme, Way(scheme, postgres_server).address(target))
     writer.prepare()
     taken = batches(order, sizes)
     for number, captures in enumerate(taken):
         writer.write(_arrow_batch(captures, number))
     seen = [capture for batch in taken for capture in batch]
-    assert _delta_rows(target) == {name: ordered(rows) for name, rows in expected(seen).items()}
+    found = _delta_rows(target) if scheme == "delta" else _postgres_tables(postgres_server.database_of(target))
+    assert found == {name: ordered(rows) for name, rows in expected(seen).items()}
+
+
+def _postgres_tables(address: str) -> dict[str, list[dict[str, Any]]]:
+    return {name: ordered(postgres_rows(address, name)) for name in TABLES}
 
 
 def _arrow_batch(captures: Sequence[Capture], number: int) -> Batch:
@@ -182,7 +230,15 @@ def _delta_rows(target: Path) -> dict[str, list[dict[str, Any]]]:
 # What follows drives writers directly, with tables made for one question each.
 
 #: Each way, by the Spark session's settings or by Arrow alone.
-DIRECT = ["delta-arrow", "delta-spark", "parquet-arrow", "parquet-spark", "avro-spark"]
+DIRECT = [
+    "delta-arrow",
+    "delta-spark",
+    "parquet-arrow",
+    "parquet-spark",
+    "avro-spark",
+    "postgresql-arrow",
+    "postgresql-spark",
+]
 MIDNIGHT = datetime(2024, 7, 1, tzinfo=timezone.utc)
 
 
@@ -194,9 +250,10 @@ class Store:
     scheme: str
     target: Path
     arrow: bool
+    server: Server
 
     def write(self, table: Table, rows: Sequence[dict[str, Any]], documents: Sequence[Document]) -> TableWritten:
-        writer = DeltaWriter(str(self.target), {}) if self.scheme == "delta" else self.file_writer()
+        writer = writer_of(self.scheme, Way(self.scheme, self.server).address(self.target))
         writer.prepare()
         batch = batch_of(self.spark, table, rows, documents, self.arrow)
         return writer.write(batch)[table.name]
@@ -206,6 +263,9 @@ class Store:
 
     def rows(self, table: Table, *columns: str) -> list[tuple[Any, ...]]:
         """Return some columns of all rows, sorted, as a reader who knows the schema sees them."""
+        if self.scheme == "postgresql":
+            found = postgres_rows(self.server.database_of(self.target), table.name)
+            return sorted((tuple(row[column] for column in columns) for row in found), key=str)
         folder = self.target.joinpath(*table.name.split("."))
         if not any(folder.rglob("*.avro" if self.scheme == "avro" else "*.parquet")):
             return []
@@ -218,9 +278,17 @@ class Store:
 
 
 @pytest.fixture(params=DIRECT)
-def store(request: pytest.FixtureRequest, spark: SparkSession, tmp_path: Path) -> Store:
+def store(request: pytest.FixtureRequest, spark: SparkSession, tmp_path: Path, postgres_server: Server) -> Store:
     scheme, _, how = request.param.partition("-")
-    return Store(spark, scheme, tmp_path / "out", how == "arrow")
+    return Store(spark, scheme, tmp_path / "out", how == "arrow", postgres_server)
+
+
+def writer_of(scheme: str, address: str) -> Writer:
+    """Return the writer of an address."""
+    if scheme == "postgresql":
+        return PostgresWriter(address, {})
+    path = address.removeprefix(f"{scheme}:")
+    return DeltaWriter(path, {}) if scheme == "delta" else FileWriter(scheme, path, {})
 
 
 def made(columns: dict[str, str], key: str, document: str, partition: str = "", missing: Any = "delete") -> Table:
@@ -345,7 +413,9 @@ def test_odd_and_missing_partition_values(store: Store) -> None:
         rows = [{"a": a, "p": p, "source_captured_at": at(minute)} for a, p in enumerate(ODD)]
         written = store.write(table, rows, [Document((a,), at(minute)) for a in range(len(ODD))])
     assert written == TableWritten(updated=len(ODD))
-    assert dict(store.rows(table, "a", "p")) == {a: p or None for a, p in enumerate(ODD)}
+    # Folders can't say an empty text; a database can.
+    expected_texts = {a: p if store.scheme == "postgresql" else p or None for a, p in enumerate(ODD)}
+    assert dict(store.rows(table, "a", "p")) == expected_texts
     assert store.write(table, rows, [Document((a,), at(1)) for a in range(len(ODD))]).is_change is False
 
 
@@ -381,7 +451,9 @@ def test_rows_without_capture_time_stay_as_they_are(store: Store) -> None:
     assert store.rows(table, "a", "v") == [("1", "x")]
 
 
-@pytest.mark.parametrize("store", ["delta-arrow", "delta-spark", "parquet-arrow"], indirect=True)
+@pytest.mark.parametrize(
+    "store", ["delta-arrow", "delta-spark", "parquet-arrow", "postgresql-arrow", "postgresql-spark"], indirect=True
+)
 def test_both_ways_write_one_table_in_turn(store: Store) -> None:
     columns = {"a": "BIGINT", "p": "TEXT", "d": "NUMERIC(5,2)", "t": "TIMESTAMPTZ", "n": "TIMESTAMP", "f": "DOUBLE"}
     table = made(columns, "a", "a", "p")
@@ -445,10 +517,10 @@ def _seen(store: Store, table: Table) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("name", ["a b", "é 日本", "{x}", "it's", "a#b", "a+b&c", "a?b"])
-def test_targets_with_odd_names(spark: SparkSession, tmp_path: Path, name: str) -> None:
+def test_targets_with_odd_names(spark: SparkSession, tmp_path: Path, postgres_server: Server, name: str) -> None:
     table = made({"a": "BIGINT", "p": "TEXT"}, "a", "a", "p")
     for scheme, arrow in [("delta", True), ("parquet", True)]:
-        store = Store(spark, scheme, tmp_path / f"{scheme}{arrow}" / name, arrow)
+        store = Store(spark, scheme, tmp_path / f"{scheme}{arrow}" / name, arrow, postgres_server)
         for minute in (0, 1):
             rows = [{"a": 1, "p": "q", "source_captured_at": at(minute)}]
             written = store.write(table, rows, [Document((1,), at(minute))])
@@ -462,14 +534,15 @@ def test_targets_that_delta_rs_can_not_hold_are_refused(tmp_path: Path, name: st
             writer.prepare()
 
 
-@pytest.mark.parametrize("scheme", ["delta", "parquet"])
-def test_two_processes_write_one_target_at_once(scheme: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("scheme", ["delta", "parquet", "postgresql"])
+def test_two_processes_write_one_target_at_once(scheme: str, tmp_path: Path, postgres_server: Server) -> None:
     """And a reader of Delta meanwhile sees each table as some commit left it."""
     target = tmp_path / "out"
+    address = Way(scheme, postgres_server).address(target)
     captures = [Capture(game, minute) for minute in range(4) for game in range(1, 6)]
     context = multiprocessing.get_context("spawn")
     shares = [captures[n::2] for n in range(2)]
-    writers = [context.Process(target=write_alone, args=(scheme, str(target), share)) for share in shares]
+    writers = [context.Process(target=write_alone, args=(scheme, address, share)) for share in shares]
     for process in writers:
         process.start()
     while any(process.is_alive() for process in writers):
@@ -478,13 +551,19 @@ def test_two_processes_write_one_target_at_once(scheme: str, tmp_path: Path) -> 
             assert len(games) == len(set(games))
         time.sleep(0.01)
     assert [process.exitcode for process in writers] == [0, 0]
-    found = _delta_rows(target) if scheme == "delta" else _parquet_rows(target)
+    found = _tables_of(scheme, target, address)
     assert found == {name: ordered(rows) for name, rows in expected(captures).items()}
 
 
-def write_alone(scheme: str, target: str, captures: Sequence[Capture]) -> None:
+def _tables_of(scheme: str, target: Path, address: str) -> dict[str, list[dict[str, Any]]]:
+    if scheme == "postgresql":
+        return _postgres_tables(address)
+    return _delta_rows(target) if scheme == "delta" else _parquet_rows(target)
+
+
+def write_alone(scheme: str, address: str, captures: Sequence[Capture]) -> None:
     """Write captures one by one: the body of a process."""
-    writer = DeltaWriter(target, {}) if scheme == "delta" else FileWriter(scheme, target, {})
+    writer = writer_of(scheme, address)
     writer.prepare()
     for number, capture in enumerate(captures):
         writer.write(_arrow_batch([capture], number))
@@ -502,7 +581,7 @@ def _parquet_rows(target: Path) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def test_the_quarantine_table_keeps_each_refusal_once(spark: SparkSession, way: str, tmp_path: Path) -> None:
+def test_the_quarantine_table_keeps_each_refusal_once(spark: SparkSession, way: Way, tmp_path: Path) -> None:
     source = save(tmp_path / "in", [Capture(1, 1)])
     game = Capture(1, 1).document()
     game["plays"][0]["speed"] = 400
@@ -510,11 +589,11 @@ def test_the_quarantine_table_keeps_each_refusal_once(spark: SparkSession, way: 
     (source / "broken.json").write_text("{", encoding="utf-8")
     target = tmp_path / "out"
     request = RunRequest(
-        name="mini.game", mapping=MAPPING, source=str(source), target=f"{way}:{target}", on_error=OnError.QUARANTINE
+        name="mini.game", mapping=MAPPING, source=str(source), target=way.address(target), on_error=OnError.QUARANTINE
     )
     for _ in range(2):
         report = run(request, spark=spark)
         assert report.tables["mini.plays"].quarantined == 1
-    kept = spark.read.format(way).load(str(target / "mlbsdk" / "quarantine")).collect()
+    kept = way.rows(spark, target, "mlbsdk.quarantine")
     assert sorted(row["table_name"] for row in kept) == ["mini.game", "mini.plays"]
-    assert len(rows_of(spark, way, target, "mini.plays")) == len(Capture(1, 1).plays) - 1
+    assert len(way.rows(spark, target, "mini.plays")) == len(Capture(1, 1).plays) - 1

@@ -9,9 +9,9 @@ from typing import Any
 
 import psycopg
 from psycopg.conninfo import make_conninfo
-from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
-from mlbsdk.plugin import Batch, Decisions, TableWritten, TargetUnwritableError, WriteError
+from mlbsdk.plugin import Batch, Decisions, Table, TableWritten, TargetUnwritableError, WriteError
 from mlbsdk_plugin_postgres.catalog import OWN_SCHEMA, make_partitions, make_tables
 from mlbsdk_plugin_postgres.connection import Database, dataset, explained, may_pass
 from mlbsdk_plugin_postgres.staging import (
@@ -68,7 +68,7 @@ class PostgresWriter:
         """
         tries = Retrying(
             retry=retry_if_exception(may_pass),
-            wait=wait_exponential_jitter(initial=0.1, max=5),
+            wait=wait_random_exponential(multiplier=0.2, max=5),
             stop=stop_after_delay(_PATIENCE_SECONDS),
             reraise=True,
         )
@@ -159,12 +159,20 @@ class PostgresWriter:
             "SET captured_at = excluded.captured_at, run_id = excluded.run_id, recorded_at = now()",
             (batch.plan.name, batch.run_id, [one.name for one in current], [one.captured_at for one in current]),
         )
-        types = {column.name: column.type.postgresql for column in batch.plan.document_columns}
-        rows: list[tuple[Any, ...]] = [(*one.key, True, False) for one in decisions.new]
-        rows += [(*one.key, False, False) for one in decisions.replacing]
-        rows += [(*one.key, False, True) for one in decisions.stale]
-        relation = stage_documents(connection, {name: types[name] for name in batch.plan.key}, rows)
-        return Documents(relation, batch.plan.key, bool(decisions.replacing), bool(decisions.stale))
+        return _staged_documents(connection, [rows.table for rows in batch.tables.values()], decisions)
+
+
+def _staged_documents(connection: psycopg.Connection, tables: Iterable[Table], decisions: Decisions) -> Documents:
+    """Stage the documents' keys, with the types that tables have them in; not where every table keeps its rows."""
+    table = next((one for one in tables if one.on_missing == "delete"), None)
+    if table is None:
+        return Documents("", (), has_replacing=False, has_stale=False)
+    types = {name: table.column(name).type.postgresql for name in table.document_key}
+    rows: list[tuple[Any, ...]] = [(*one.key, True, False) for one in decisions.new]
+    rows += [(*one.key, False, False) for one in decisions.replacing]
+    rows += [(*one.key, False, True) for one in decisions.stale]
+    relation = stage_documents(connection, types, rows)
+    return Documents(relation, table.document_key, bool(decisions.replacing), bool(decisions.stale))
 
 
 def _lock(connection: psycopg.Connection, names: Iterable[str]) -> None:
