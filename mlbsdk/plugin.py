@@ -48,31 +48,44 @@ from mlbsdk.hookspecs import (
 if TYPE_CHECKING:
     from mlbsdk.mapping.ddl import PostgresTable
     from mlbsdk.mapping.ddl import schemas as postgres_schemas
+    from mlbsdk.mapping.load import load_file
     from mlbsdk.mapping.model import Mapping as TransformMapping
-    from mlbsdk.mapping.plan import CAPTURED_AT, LINEAGE, Table
+    from mlbsdk.mapping.paths import parse_path
+    from mlbsdk.mapping.plan import CAPTURED_AT, LINEAGE, Plan, Table
+    from mlbsdk.mapping.plan import Node as JsonNode
+    from mlbsdk.plugins import Plugins
     from mlbsdk.report import RunReport
     from mlbsdk.runtime.batch import Batch, Decisions, Document, TableRows, TableWritten
-    from mlbsdk.runtime.raw import RawBatch
+    from mlbsdk.runtime.captures import capture_files, is_envelope, response_of, texts
+    from mlbsdk.runtime.raw import RAW_SCHEMA, RawBatch
+    from mlbsdk.runtime.run import load_mapping
+    from mlbsdk.runtime.selection import Condition, Place, conditions, document_key, document_tree, matching
     from mlbsdk.runtime.transformation import BaseTransformation
 
 __all__ = [
     "CAPTURED_AT",
     "HOOKSPEC_VERSION",
     "LINEAGE",
+    "RAW_SCHEMA",
     "AmbiguousKeyError",
     "BaseTransformation",
     "Batch",
     "CommandDecl",
+    "Condition",
     "ConfigurationError",
     "Decisions",
     "Document",
     "DocumentsRejectedError",
     "EnvironmentProblem",
+    "JsonNode",
     "LineageError",
     "ListenerDecl",
     "MappingError",
     "MlbsdkError",
+    "Place",
+    "Plan",
     "PluginError",
+    "Plugins",
     "PostgresTable",
     "QualityDecl",
     "QualityEngine",
@@ -98,26 +111,54 @@ __all__ = [
     "WriteError",
     "Writer",
     "WriterDecl",
+    "capture_files",
+    "conditions",
+    "document_key",
+    "document_tree",
     "hookimpl",
+    "is_envelope",
+    "load_file",
+    "load_mapping",
+    "matching",
+    "parse_path",
     "postgres_schemas",
+    "response_of",
+    "texts",
 ]
 
 #: public name -> (module, name there)
 _LAZY = {
+    "CAPTURED_AT": ("mlbsdk.mapping.plan", "CAPTURED_AT"),
+    "LINEAGE": ("mlbsdk.mapping.plan", "LINEAGE"),
+    "RAW_SCHEMA": ("mlbsdk.runtime.raw", "RAW_SCHEMA"),
     "BaseTransformation": ("mlbsdk.runtime.transformation", "BaseTransformation"),
     "Batch": ("mlbsdk.runtime.batch", "Batch"),
-    "CAPTURED_AT": ("mlbsdk.mapping.plan", "CAPTURED_AT"),
+    "Condition": ("mlbsdk.runtime.selection", "Condition"),
     "Decisions": ("mlbsdk.runtime.batch", "Decisions"),
     "Document": ("mlbsdk.runtime.batch", "Document"),
-    "LINEAGE": ("mlbsdk.mapping.plan", "LINEAGE"),
+    "JsonNode": ("mlbsdk.mapping.plan", "Node"),
+    "Place": ("mlbsdk.runtime.selection", "Place"),
+    "Plan": ("mlbsdk.mapping.plan", "Plan"),
+    "Plugins": ("mlbsdk.plugins", "Plugins"),
     "PostgresTable": ("mlbsdk.mapping.ddl", "PostgresTable"),
-    "Table": ("mlbsdk.mapping.plan", "Table"),
-    "TableRows": ("mlbsdk.runtime.batch", "TableRows"),
-    "postgres_schemas": ("mlbsdk.mapping.ddl", "schemas"),
     "RawBatch": ("mlbsdk.runtime.raw", "RawBatch"),
     "RunReport": ("mlbsdk.report", "RunReport"),
+    "Table": ("mlbsdk.mapping.plan", "Table"),
+    "TableRows": ("mlbsdk.runtime.batch", "TableRows"),
     "TableWritten": ("mlbsdk.runtime.batch", "TableWritten"),
     "TransformMapping": ("mlbsdk.mapping.model", "Mapping"),
+    "capture_files": ("mlbsdk.runtime.captures", "capture_files"),
+    "conditions": ("mlbsdk.runtime.selection", "conditions"),
+    "document_key": ("mlbsdk.runtime.selection", "document_key"),
+    "document_tree": ("mlbsdk.runtime.selection", "document_tree"),
+    "is_envelope": ("mlbsdk.runtime.captures", "is_envelope"),
+    "load_file": ("mlbsdk.mapping.load", "load_file"),
+    "load_mapping": ("mlbsdk.runtime.run", "load_mapping"),
+    "matching": ("mlbsdk.runtime.selection", "matching"),
+    "parse_path": ("mlbsdk.mapping.paths", "parse_path"),
+    "postgres_schemas": ("mlbsdk.mapping.ddl", "schemas"),
+    "response_of": ("mlbsdk.runtime.captures", "response_of"),
+    "texts": ("mlbsdk.runtime.captures", "texts"),
 }
 
 

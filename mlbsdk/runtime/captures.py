@@ -1,9 +1,10 @@
-"""Captures read in plain Python, for tools that look at a few of them without Spark."""
+"""Captures read in plain Python, for tools that handle them without Spark."""
 
 from __future__ import annotations
 
 import gzip
 import json
+import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,9 @@ from typing import Any
 
 from mlbsdk.errors import SourceError
 from mlbsdk.runtime.sources import JSON_LINES, FileSource
+
+# As Spark's reader does: inside a document a '}' is never followed by a '{' without a comma.
+_BETWEEN_DOCUMENTS = re.compile(r"(?<=\})\s*\n\s*(?=\{)")
 
 
 def documents(address: str) -> Iterator[tuple[str, Any]]:
@@ -21,17 +25,47 @@ def documents(address: str) -> Iterator[tuple[str, Any]]:
     Raises:
         SourceError: there are no captures, or one of them can't be read.
     """
-    for file in FileSource(address, {}).files():
-        try:
-            data = Path(file).read_bytes()
-            text = (gzip.decompress(data) if file.lower().endswith(".gz") else data).decode("utf-8-sig")
-            parts = text.splitlines() if file.lower().endswith(JSON_LINES) else [text]
-            for part in filter(str.strip, parts):
-                yield file, _response(json.loads(part, parse_float=str))
-        except (OSError, EOFError, zlib.error, ValueError) as problem:
-            raise SourceError(f"'{file}' can't be read as a capture: {problem}") from problem
+    for file in capture_files(address):
+        for _, text in texts(file):
+            try:
+                yield file, response_of(json.loads(text, parse_float=str))
+            except ValueError as problem:
+                raise SourceError(f"'{file}' can't be read as a capture: {problem}") from problem
 
 
-def _response(found: Any) -> Any:
-    is_envelope = isinstance(found, dict) and isinstance(found.get("response"), dict)
-    return found["response"] if is_envelope else found
+def capture_files(address: str) -> list[str]:
+    """Return the capture files of a file, folder or glob, sorted.
+
+    Raises:
+        SourceError: there is no such path, or no capture in it.
+    """
+    return FileSource(address, {}).files()
+
+
+def texts(file: str) -> Iterator[tuple[str, str]]:
+    """Give (name, JSON text) of every capture in a file; a file of several numbers them: ``day.jsonl#2``.
+
+    Raises:
+        SourceError: the file can't be read, or holds nothing.
+    """
+    try:
+        data = Path(file).read_bytes()
+        text = (gzip.decompress(data) if file.lower().endswith(".gz") else data).decode("utf-8-sig")
+    except (OSError, EOFError, zlib.error, ValueError) as problem:
+        raise SourceError(f"'{file}' can't be read as a capture: {problem}") from problem
+    parts = text.splitlines() if file.lower().endswith(JSON_LINES) else _BETWEEN_DOCUMENTS.split(text)
+    found = [(number, part) for number, part in enumerate(parts, 1) if part.strip()]
+    if not found:
+        raise SourceError(f"'{file}' is empty")
+    for number, part in found:
+        yield (f"{file}#{number}" if len(parts) > 1 else file), part
+
+
+def is_envelope(capture: Any) -> bool:
+    """Whether a capture is an envelope of pymlb-statsapi: the response is in it."""
+    return isinstance(capture, dict) and isinstance(capture.get("response"), dict)
+
+
+def response_of(capture: Any) -> Any:
+    """Return the response of a capture, bare or in an envelope."""
+    return capture["response"] if is_envelope(capture) else capture

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from mlbsdk import SourceDecl, SparkRequirements, WriterDecl, hookimpl
+from mlbsdk import CommandDecl, SourceDecl, SparkRequirements, WriterDecl, hookimpl
 
 if TYPE_CHECKING:
+    import typer
+
     from mlbsdk.plugin import Source, Writer
 
 MLBSDK_PLUGIN_API = 1
@@ -32,6 +34,18 @@ def mlbsdk_writers() -> Iterable[WriterDecl]:
             supports=frozenset({"upsert", "delete", "atomic", "stream"}),
         )
     ]
+
+
+@hookimpl
+def mlbsdk_commands() -> Iterable[CommandDecl]:
+    """``mlbsdk raw load``."""
+    return [CommandDecl(name="raw", summary="Raw tables in PostgreSQL: load captures.", make=_raw_command)]
+
+
+def _raw_command() -> typer.Typer:
+    from mlbsdk_plugin_postgres.raw_command import app
+
+    return app
 
 
 def _source(address: str, options: Mapping[str, object]) -> Source:
