@@ -307,14 +307,24 @@ def made(columns: dict[str, str], key: str, document: str, partition: str = "", 
 def batch_of(
     spark: SparkSession, table: Table, rows: Sequence[dict[str, Any]], documents: Sequence[Document], arrow: bool
 ) -> Batch:
-    stamps = {"transform_timestamp": datetime.now(timezone.utc), "lineage_metadata": {"data_quality_passed": True}}
-    full = pa.Table.from_pylist([row | stamps for row in rows], schema=arrow_schema(table))
+    """Return a batch of one table, its rows as a DataFrame and, where asked, as Arrow."""
+    batch = batch_of_arrow(table, rows, documents)
     names = spark_schema(table).names
-    values = [tuple(row.get(name) for name in names) for row in (row | stamps for row in rows)]
+    values = [tuple((row | _STAMPS).get(name) for name in names) for row in rows]
     frame = spark.createDataFrame(values, spark_schema(table))
+    found = TableRows(table, frame, batch.tables[table.name].arrow if arrow else None, len(rows))
+    return replace(batch, spark=spark, tables={table.name: found})
+
+
+def batch_of_arrow(table: Table, rows: Sequence[dict[str, Any]], documents: Sequence[Document]) -> Batch:
+    """Return a batch of one table, without Spark."""
+    arrow = pa.Table.from_pylist([row | _STAMPS for row in rows], schema=arrow_schema(table))
     plan = replace(compile_mapping(load_file(MAPPING)), tables=(table,))
-    found = TableRows(table, frame, full if arrow else None, len(rows))
-    return Batch(spark, plan, f"run-{uuid.uuid4().hex}", 0, tuple(documents), {table.name: found})
+    found = TableRows(table, None, arrow, len(rows))  # type: ignore[arg-type]  # the frame is not used
+    return Batch(None, plan, f"run-{uuid.uuid4().hex}", 0, tuple(documents), {table.name: found})  # type: ignore[arg-type]
+
+
+_STAMPS = {"transform_timestamp": MIDNIGHT, "lineage_metadata": {"data_quality_passed": True}}
 
 
 def at(minute: int) -> datetime:
