@@ -21,7 +21,7 @@ from mlbsdk.plugin import (
     document_tree,
     matching,
 )
-from mlbsdk_plugin_postgres import capture_sql, jdbc, newest, raw_table
+from mlbsdk_plugin_postgres import capture_sql, jdbc, newest, ranges, raw_table
 from mlbsdk_plugin_postgres.connection import Database, dataset, explained
 from mlbsdk_plugin_postgres.raw_table import TEXT_PER_BYTE, RawTable, is_restored
 
@@ -73,8 +73,30 @@ class PostgresSource:
         """
         with self._connected(self._name(mapping)) as connection:
             table = raw_table.find(connection, self._name(mapping))
-            taken = _visible(connection, table)
-            return self._batch(spark, mapping, connection, table, taken)
+            return self._batch(spark, mapping, connection, table, _visible(connection, table))
+
+    def next_range(self, spark: SparkSession, mapping: TransformMapping, after: str | None) -> str | None:
+        """Return the range that follows ``after``, at most 200 rows; None where nothing is new. Reads ids only.
+
+        Raises:
+            SourceError, RawSchemaError: as :meth:`prepare`; or ``after`` is of another server, database or table.
+        """
+        with self._connected(self._name(mapping)) as connection:
+            table = raw_table.find(connection, self._name(mapping))
+            found = ranges.following(connection, table, ranges.Range.from_json(after) if after else None)
+            return found.to_json() if found else None
+
+    def read_range(self, spark: SparkSession, mapping: TransformMapping, range: str) -> RawBatch:
+        """Return the raw rows of a range: the same ones whenever it is asked, as raw tables are only added to.
+
+        Raises:
+            SourceError, RawSchemaError: as :meth:`next_range`.
+        """
+        with self._connected(self._name(mapping)) as connection:
+            table = raw_table.find(connection, self._name(mapping))
+            found = ranges.Range.from_json(range)
+            ranges.check(connection, table, found)
+            return self._batch(spark, mapping, connection, table, ranges.bounds(table, found), is_part=True)
 
     def _batch(
         self,
@@ -83,18 +105,20 @@ class PostgresSource:
         connection: psycopg.Connection,
         table: RawTable,
         bounds: Sequence[sql.Composable],
+        *,
+        is_part: bool = False,
     ) -> RawBatch:
         """Return the rows within bounds that meet the conditions of the run."""
         wanted = conditions(mapping, self._where)
         asked = [one for one in wanted if capture_sql.can_see(table, one.place)]
         inside = [*bounds, *(capture_sql.meets(table, one) for one in asked)]
-        chosen = self._chosen(connection, table, mapping, inside, bool(asked))
+        chosen = self._chosen(connection, table, mapping, inside, is_part or bool(asked))
         parallelism = spark.sparkContext.defaultParallelism
         if chosen is not None:
             size: int | None = chosen.size
             inside, parts = [], _id_lists(connection, table, chosen, parallelism)
         else:
-            size = _text_size(table)
+            size = None if is_part else _text_size(table)
             parts = _pieces(connection, table, parallelism, size)
         query = sql.SQL("SELECT {}, {} AS {}, {} AS {} FROM {} AS raw WHERE {}").format(
             capture_sql.columns(table),
@@ -115,12 +139,12 @@ class PostgresSource:
         table: RawTable,
         mapping: TransformMapping,
         inside: Sequence[sql.Composable],
-        is_filtered: bool,
+        is_part: bool,
     ) -> newest.Chosen | None:
         """Return the rows to read, where the database can tell; None for all of them."""
         if newest.can_choose(table, mapping):
             return newest.newest(connection, table, mapping, self._tree(mapping), inside)
-        return newest.rows(connection, table, inside) if is_filtered and table.identity else None
+        return newest.rows(connection, table, inside) if is_part and table.identity else None
 
     def _tree(self, mapping: TransformMapping) -> JsonNode:
         return self._plan.document if self._plan else document_tree(mapping)
