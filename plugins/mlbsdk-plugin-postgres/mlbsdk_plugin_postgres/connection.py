@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import psycopg
 from psycopg import errors
@@ -15,6 +16,7 @@ from mlbsdk.plugin import ConfigurationError, MlbsdkError
 OLDEST = 14
 _CONNECT_SECONDS = "10"
 _OWN_PARAMETERS = ("table",)
+_OPTIONS = "-c timezone=UTC -c client_min_messages=warning -c datestyle=ISO,MDY"
 
 
 @dataclass(frozen=True)
@@ -33,18 +35,23 @@ class Database:
         """Read an address.
 
         Raises:
-            ConfigurationError: libpq does not understand it.
+            ConfigurationError: libpq does not understand it, or it has a secret where it would be shown.
         """
         parts = urlsplit(address)
-        query = parse_qsl(parts.query, keep_blank_values=True)
-        own = {name: value for name, value in query if name in _OWN_PARAMETERS}
-        rest = urlencode([(name, value) for name, value in query if name not in _OWN_PARAMETERS])
-        plain = urlunsplit((parts.scheme, parts.netloc, parts.path, rest, ""))
+        # libpq takes '+' as it stands, so what is not ours is handed on as it was written.
+        query = [(unquote(part.partition("=")[0]), part) for part in parts.query.split("&") if part]
+        _refuse_shown_secrets(parts, [name for name, _ in query])
+        own = {name: unquote(part.partition("=")[2]) for name, part in query if name in _OWN_PARAMETERS}
+        rest = "&".join(part for name, part in query if name not in _OWN_PARAMETERS)
+        plain = f"{parts.scheme}://{parts.netloc}{parts.path}" + (f"?{rest}" if rest else "")
         try:
             psycopg.conninfo.conninfo_to_dict(plain)
         except psycopg.ProgrammingError as problem:
+            has_password = ":" in parts.netloc.rpartition("@")[0]
+            # libpq repeats what it does not understand.
+            why = "" if has_password else f": {_first_line(problem)}"
             raise ConfigurationError(
-                f"'{address}' is no address of a PostgreSQL database: {_first_line(problem)}",
+                f"'{address}' is no address of a PostgreSQL database{why}",
                 fix="Write postgresql://USER@HOST:PORT/DATABASE; the password belongs into PGPASSWORD or ~/.pgpass.",
             ) from None
         return cls(plain, own)
@@ -55,6 +62,12 @@ class Database:
         known = psycopg.conninfo.conninfo_to_dict(self.address)
         place = f"{known.get('host', 'localhost')}:{known.get('port', 5432)}"
         return f"'{known.get('dbname', known.get('user', ''))}' at {place}"
+
+    @property
+    def _given_options(self) -> str:
+        """Options for the server that the user gave, such as ``-c role=reader``."""
+        given = psycopg.conninfo.conninfo_to_dict(self.address).get("options")
+        return str(given or os.environ.get("PGOPTIONS", ""))
 
     def connect(self, *, autocommit: bool = False) -> psycopg.Connection:
         """Open a connection, in UTC.
@@ -67,13 +80,28 @@ class Database:
             autocommit=autocommit,
             application_name="mlbsdk",
             connect_timeout=int(_CONNECT_SECONDS),
-            options="-c timezone=UTC -c client_min_messages=warning -c datestyle=ISO,MDY",
+            options=" ".join(part for part in (self._given_options, _OPTIONS) if part),
         )
         version = made.info.server_version // 10000
         if version < OLDEST:
             made.close()
             raise ConfigurationError(f"PostgreSQL {version} is too old: mlbsdk needs {OLDEST} or newer")
         return made
+
+
+def _refuse_shown_secrets(parts: SplitResult, parameters: list[str]) -> None:
+    for name in parameters:
+        if name in ("password", "sslpassword"):
+            raise ConfigurationError(
+                f"the address has a parameter '{name}', and addresses are shown and stored",
+                fix="The password belongs into PGPASSWORD or ~/.pgpass, sslpassword into a service file.",
+            )
+    beyond = parts.path + parts.query if "@" not in parts.netloc else ""
+    if parts.netloc.count("@") > 1 or parts.fragment or "@" in beyond:
+        raise ConfigurationError(
+            "the address of the PostgreSQL database can't be taken apart: it has an '@', '/', '?' or '#' too many",
+            fix="In a user or password write %40 for '@', %2F for '/', %3F for '?' and %23 for '#'.",
+        )
 
 
 def dataset(connection: psycopg.Connection, table: str) -> tuple[str, str]:

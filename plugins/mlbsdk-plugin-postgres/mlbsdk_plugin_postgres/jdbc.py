@@ -27,6 +27,7 @@ _CARRIED = {
     "channel_binding": "channelBinding",
     "gssencmode": "gssEncMode",
     "krbsrvname": "kerberosServerName",
+    "options": "options",
 }
 #: Parameters that protect a connection and that the driver lacks: without them it would be weaker than was asked.
 _NOT_CARRIED = ("sslcrl", "sslcrldir", "ssl_min_protocol_version", "ssl_max_protocol_version", "require_auth", "sslsni")
