@@ -7,6 +7,8 @@ To run a transform from Python::
     report = mlbsdk.run(mlbsdk.RunRequest(name="game.live_game_v1", source="captures/", target="delta:warehouse"))
     report.tables["game.live_game_plays"].inserted
 
+:func:`stream` follows a source in the same way, with a :class:`StreamRequest`.
+
 The other names are what a plugin module declares with; :mod:`mlbsdk.plugin` holds what its objects build on.
 Importing this package imports no Spark and sets no logging; :func:`run` and what belongs to it load when first used.
 """
@@ -31,6 +33,7 @@ from mlbsdk.hookspecs import (
 if TYPE_CHECKING:
     from mlbsdk.report import RunReport
     from mlbsdk.runtime.run import RunRequest, run
+    from mlbsdk.runtime.stream import StreamRequest, stream
     from mlbsdk.runtime.transformation import OnError
 
     __version__: str
@@ -45,11 +48,13 @@ __all__ = [
     "RunRequest",
     "SourceDecl",
     "SparkRequirements",
+    "StreamRequest",
     "TransformDecl",
     "WriterDecl",
     "__version__",
     "hookimpl",
     "run",
+    "stream",
 ]
 
 #: public name -> module
@@ -57,7 +62,9 @@ _LAZY = {
     "OnError": "mlbsdk.runtime.transformation",
     "RunReport": "mlbsdk.report",
     "RunRequest": "mlbsdk.runtime.run",
+    "StreamRequest": "mlbsdk.runtime.stream",
     "run": "mlbsdk.runtime.run",
+    "stream": "mlbsdk.runtime.stream",
 }
 
 

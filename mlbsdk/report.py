@@ -1,13 +1,16 @@
-"""The report of one run: an object first, of which terminal text and JSON are views."""
+"""The report of one run or stream: an object first, of which terminal text and JSON are views."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mlbsdk.mapping.plan import Plan
+
+#: Messages that a stream's report keeps of a kind: the newest.
+MOST_MESSAGES = 50
 
 
 @dataclass
@@ -43,9 +46,53 @@ class DocumentsReport:
     rejected: int = 0
 
 
+@dataclass(frozen=True)
+class BatchReport:
+    """One micro-batch of a stream, once it is in the store."""
+
+    batch_id: int
+    documents: DocumentsReport
+    rows: int
+    """Rows of all tables."""
+    seconds: float
+    """From the trigger until the batch was visible."""
+    lag_s: float | None
+    """Seconds from the newest capture's captured_at until it was visible; None where no capture could be used."""
+    tables: dict[str, TableReport] = field(default_factory=dict)
+    quality: tuple[RuleReport, ...] = ()
+    errors: tuple[str, ...] = ()
+    """The first captures that were rejected, with the reason."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what ``mlbsdk stream --json`` prints for each batch."""
+        return {
+            "batch": self.batch_id,
+            "documents": asdict(self.documents),
+            "rows": self.rows,
+            "seconds": round(self.seconds, 3),
+            "lag_s": None if self.lag_s is None else round(self.lag_s, 3),
+            "tables": {name: asdict(table) for name, table in self.tables.items()},
+            "quality": [asdict(rule) for rule in self.quality],
+            "errors": list(self.errors),
+        }
+
+
+@dataclass
+class StreamReport:
+    """What a stream's report says beyond that of a run."""
+
+    checkpoint: str
+    """The folder of its checkpoint."""
+    batches: int = 0
+    """Batches that held any capture, since this start."""
+    last: BatchReport | None = None
+    ended_by: str = ""
+    """``available`` (all there was is read), ``until``, ``idle`` or ``stop``; empty while it runs, or failed."""
+
+
 @dataclass
 class RunReport:
-    """One run, from start to end."""
+    """One run or one stream, from start to end. A stream's figures add up over its batches."""
 
     run_id: str
     transform: str
@@ -53,6 +100,7 @@ class RunReport:
     target: str
     started_at: datetime
     mode: str = "batch"
+    """batch, streaming."""
     status: str = "running"
     """running, completed, failed."""
     duration_s: float = 0.0
@@ -72,13 +120,33 @@ class RunReport:
     """OpenLineage (namespace, name) by table."""
     location: str | None = None
     """Folder where this run's report and lineage are kept, if the target has one."""
+    stream: StreamReport | None = None
+    """None for a run in batch mode."""
+
+    def note(self, text: str) -> None:
+        """Add a note, once; of a long stream the newest are kept."""
+        _keep(self.notes, [text])
+
+    def add(self, part: RunReport) -> None:
+        """Add what one micro-batch of a stream did; memory does not grow with their number."""
+        _add(self.documents, part.documents)
+        for name, table in part.tables.items():
+            _add(self.tables.setdefault(name, TableReport()), table)
+        failed = {(rule.table, rule.rule, rule.severity): rule.failed for rule in self.quality}
+        for rule in part.quality:
+            key = (rule.table, rule.rule, rule.severity)
+            failed[key] = failed.get(key, 0) + rule.failed
+        self.quality = [RuleReport(*key, count) for key, count in failed.items()]
+        _keep(self.notes, part.notes)
+        _keep(self.errors, part.errors)
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as the ``--json`` object, format version 1."""
-        return {
+        found = {
             "version": 1,
             "run_id": self.run_id,
             "transform": self.transform,
+            "mode": self.mode,
             "status": self.status,
             "started_at": self.started_at.isoformat().replace("+00:00", "Z"),
             "duration_s": round(self.duration_s, 3),
@@ -91,3 +159,23 @@ class RunReport:
             "notes": self.notes,
             "errors": self.errors,
         }
+        if self.stream is not None:
+            found["stream"] = {
+                "checkpoint": self.stream.checkpoint,
+                "batches": self.stream.batches,
+                "ended_by": self.stream.ended_by,
+                "last": None if self.stream.last is None else self.stream.last.to_json(),
+            }
+        return found
+
+
+def _add(total: Any, part: Any) -> None:
+    """Add the counts of one report to those of another of its kind."""
+    for each in fields(total):
+        setattr(total, each.name, getattr(total, each.name) + getattr(part, each.name))
+
+
+def _keep(messages: list[str], more: list[str]) -> None:
+    """Add messages that are not there yet, and drop the oldest where they are many."""
+    messages += [text for text in dict.fromkeys(more) if text not in messages]
+    del messages[:-MOST_MESSAGES]

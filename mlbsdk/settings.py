@@ -23,13 +23,20 @@ FILE_NAME = "mlbsdk.yaml"
 
 
 class Settings(BaseSettings):
-    """What a run can be told; unknown keys are refused. ``spark`` holds Spark settings by their own names."""
+    """What a run or stream can be told; unknown keys are refused.
+
+    ``on_error`` None is the command's own default: ``fail`` for a run, ``quarantine`` for a stream. ``trigger``,
+    ``idle_timeout`` and ``checkpoint`` are of streams. ``spark`` holds Spark settings by their own names.
+    """
 
     model_config = SettingsConfigDict(extra="forbid", frozen=True, env_prefix="MLBSDK_")
 
     source: str | None = None
     target: str = "delta:warehouse"
-    on_error: Literal["fail", "quarantine"] = "fail"
+    on_error: Literal["fail", "quarantine"] | None = None
+    trigger: str = "30s"
+    idle_timeout: str | None = None
+    checkpoint: str | None = None
     log_file: Path | None = None
     spark: dict[str, str] = {}
 

@@ -45,9 +45,11 @@ def build() -> typer.Typer:
     from mlbsdk.cli.mapping_command import app as mapping_app
     from mlbsdk.cli.plugins_command import app as plugins_app
     from mlbsdk.cli.run_command import run
+    from mlbsdk.cli.stream_command import stream
 
     if not app.registered_commands:
         app.command("run")(run)
+        app.command("stream")(stream)
         app.command("doctor")(doctor)
         app.add_typer(plugins_app, name="plugins")
         app.add_typer(mapping_app, name="mapping")

@@ -22,7 +22,8 @@ def run(
     source: Annotated[
         str | None,
         typer.Option(
-            help="A file, folder or glob of captures, or delta:, avro: or parquet:PATH. Default: the plugin's sample."
+            help="A file, folder or glob of captures, delta:, avro: or parquet:PATH, or postgresql://... "
+            "Default: the plugin's sample."
         ),
     ] = None,
     target: Annotated[
@@ -32,6 +33,13 @@ def run(
         str | None, typer.Option(help="fail (default) or quarantine: what happens to rows that break a rule.")
     ] = None,
     mapping: Annotated[Path | None, typer.Option(help="Use this mapping file instead of the plugin's.")] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FIELD=VALUE",
+            help="Only captures that have this value, such as game_pk=747175 or season=2024. May be repeated.",
+        ),
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="Settings file. Default: mlbsdk.yaml, if there is one.")] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object to standard output, and nothing else there.")
@@ -50,8 +58,9 @@ def run(
         name=name,
         source=settings.source,
         target=settings.target,
-        on_error=OnError(settings.on_error),
+        on_error=OnError(settings.on_error or "fail"),
         mapping=mapping,
+        where=_where(where or []),
         spark=settings.spark,
         log_file=(settings.log_file or default_log_file()).expanduser().absolute(),
     )
@@ -61,7 +70,7 @@ def run(
     except MlbsdkError as problem:
         progress.stop()
         if as_json:
-            typer.echo(json.dumps(_failed(progress.report, name, problem)))
+            typer.echo(json.dumps(failed(progress.report, name, problem)))
         raise
     progress.stop()
     if as_json:
@@ -70,7 +79,20 @@ def run(
         show(report)
 
 
-def _failed(report: RunReport | None, name: str, problem: MlbsdkError) -> dict[str, Any]:
+def _where(given: list[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            raise ConfigurationError(f"--where is FIELD=VALUE, such as game_pk=747175, not '{text}'")
+        if name in found:
+            raise ConfigurationError(f"--where names '{name}' twice")
+        found[name] = value
+    return found
+
+
+def failed(report: RunReport | None, name: str, problem: BaseException) -> dict[str, Any]:
+    """Return the report of a run that failed as JSON, also where it failed before there was a report."""
     found: dict[str, Any] = (
         report.to_json() if report else {"version": 1, "run_id": None, "transform": name, "tables": {}}
     )

@@ -111,7 +111,7 @@ class Column:
     expression, whose columns have their own (see :meth:`Table.source_paths`)."""
     default: str | None = None
     null_values: tuple[str, ...] = ()
-    description: str = ""
+    description: str = field(default="", repr=False)
     is_stamp: bool = False
     """Whether the value tells of the run, not of the data: it does not make two rows differ."""
 
@@ -131,8 +131,8 @@ class Rule:
     sql: str
     """The predicate with quoted identifiers; empty for ``unique``."""
     columns: tuple[str, ...]
-    reason: str = ""
-    text: str = ""
+    reason: str = field(default="", repr=False)
+    text: str = field(default="", repr=False)
     """The rule as its author wrote it."""
 
 
@@ -161,7 +161,7 @@ class Filter:
     sql: str
     columns: tuple[str, ...]
     paths: tuple[tuple[str, FromJson], ...]
-    text: str
+    text: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ class Table:
     """
 
     name: str
-    description: str
+    description: str = field(repr=False)
     levels: tuple[Level, ...]
     columns: tuple[Column, ...]
     primary_key: tuple[str, ...]
@@ -211,7 +211,7 @@ class Plan:
     endpoint: str
     method: str
     raw_table: str
-    description: str
+    description: str = field(repr=False)
     document: Node
     key: tuple[str, ...]
     """The document columns that identify a document."""
@@ -222,7 +222,8 @@ class Plan:
     """Where the document says when it was captured, and the Spark datetime pattern of that text."""
     tables: tuple[Table, ...]
     fingerprint: str
-    """SHA-256 of the plan's content: changes whenever the tables could."""
+    """SHA-256 of the plan's content: changes whenever the tables could. What is only for people does not count: such
+    fields have no place in the plan's ``repr``, of which this is the hash."""
 
     def table(self, name: str) -> Table:
         """Return the table of that name."""

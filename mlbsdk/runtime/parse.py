@@ -30,6 +30,8 @@ class ParsedDocument:
     captured_at: datetime | None
     captured_from: str
     problem: str | None
+    size: int
+    """Bytes of its text."""
 
 
 def parse(raw: DataFrame, plan: Plan, stamp: RunStamp) -> DataFrame:
@@ -38,8 +40,9 @@ def parse(raw: DataFrame, plan: Plan, stamp: RunStamp) -> DataFrame:
     Returns:
         One row a capture: ``document_id`` bigint (unique in the batch, rising in the order read), ``row_id``,
         ``captured_at``, ``captured_from`` (raw, document or file), ``origin``, ``problem`` (why it is no document of
-        this mapping; null when it is), the raw columns ``endpoint, method, params, url, status_code``, ``run_id``,
-        ``transformed_at``, ``document_columns`` (struct of the key and what child tables inherit) and ``document``.
+        this mapping; null when it is), ``data_bytes`` (of its text), the raw columns ``endpoint, method, params, url,
+        status_code``, ``run_id``, ``transformed_at``, ``document_columns`` (struct of the key and what child tables
+        inherit) and ``document``.
         Every leaf of ``document`` is text: types are applied, and failures seen, when tables are cut.
     """
     with Over(raw) as over:
@@ -69,6 +72,7 @@ def query(plan: Plan, raw: str, stamp: RunStamp) -> str:
             f"CASE WHEN __captured_at IS NOT NULL THEN 'raw' WHEN {time} IS NOT NULL THEN 'document' ELSE 'file' END"
             " AS captured_from",
             f"{_problem(plan, captured_at)} AS problem",
+            "__data_bytes AS data_bytes",
             f"{literal(stamp.run_id)} AS run_id",
             f"cast({moment} AS timestamp) AS transformed_at",
             f"named_struct({struct}) AS document_columns",
@@ -125,6 +129,7 @@ _OPENED = [
     "coalesce(status_code, cast(__p.status_code AS int)) AS __status_code",
     "origin AS __origin",
     "modified_at AS __modified_at",
+    "octet_length(data) AS __data_bytes",
     f"__p.{_CORRUPT} IS NOT NULL AS __is_corrupt",
     "__p IS NULL AS __is_empty",
 ]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlbsdk.errors import RawSchemaError, SourceError, shortened
+from mlbsdk.errors import ConfigurationError, RawSchemaError, SourceError, shortened
 from mlbsdk.mapping.model import Mapping as TransformMapping
 from mlbsdk.runtime.addresses import dataset_of, is_local, local_path
 from mlbsdk.runtime.raw import RAW_SCHEMA, RawBatch
+from mlbsdk.runtime.selection import selected
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
@@ -21,6 +22,12 @@ JSON_LINES = (".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz")
 _GZIP_RATIO = 10
 # Between two documents of one file; inside a JSON document a '}' is never followed by a '{' without a comma.
 _BETWEEN_DOCUMENTS = r"(?<=\})\s*\n\s*(?=\{)"
+#: Most files of a batch of a stream: a batch of whole games then has some 200 MB of text.
+_FILES_A_BATCH = 200
+#: Most bytes of a batch of a stream from a Delta table; it is compressed about as much as gzip does.
+_BYTES_A_BATCH = "50m"
+_ANY_NAME = ("", "*")
+_BRACES_ESCAPED = str.maketrans({char: f"\\{char}" for char in "{}\\"})
 
 
 class FileSource:
@@ -32,6 +39,7 @@ class FileSource:
 
     def __init__(self, address: str, options: Mapping[str, object]) -> None:
         self.address = address
+        self.options = options
 
     def read(self, spark: SparkSession, mapping: TransformMapping) -> RawBatch:
         """Return the raw rows of all files.
@@ -42,14 +50,77 @@ class FileSource:
         files = self.files()
         whole = [file for file in files if file.lower().endswith(WHOLE_DOCUMENTS)]
         lines = [file for file in files if file not in set(whole)]
-        frames = [_whole_documents(spark, whole)] if whole else []
-        frames += [_json_lines(spark, lines)] if lines else []
+        # A file that can't be read gives no row and is found missing afterwards, so that one bad file harms no other.
+        reader = spark.read.option("ignoreCorruptFiles", True)
+        frames = [_whole_documents(reader.text(_escaped(whole), wholetext=True))] if whole else []
+        frames += [_json_lines(spark.read.text(_escaped(lines)))] if lines else []
         return RawBatch(
-            frame=reduce(lambda one, other: one.unionByName(other), frames),
+            frame=selected(reduce(lambda one, other: one.unionByName(other), frames), mapping, self.options),
             dataset=dataset_of(_fixed_part(self.address)),
-            files=tuple(files),
+            # A file may hold nothing that was asked for.
+            files=() if self.options.get("where") else tuple(files),
             size=sum(_text_size(file) for file in files),
         )
+
+    def stream(self, spark: SparkSession, mapping: TransformMapping) -> RawBatch:
+        """Return the raw rows of all files, and of those that will be moved into the folder or match the glob.
+
+        Files of a batch are the oldest, by their modification time. A file is read once, by its name: what changes in
+        it later is not seen.
+
+        Raises:
+            SourceError: there is no such path.
+            ConfigurationError: it is a glob that Spark can't follow.
+        """
+        path, names = self._followed()
+        frames = []
+        if names in _ANY_NAME or names.lower().endswith(WHOLE_DOCUMENTS):
+            frames.append(_whole_documents(_followed_files(spark, path, names, WHOLE_DOCUMENTS, wholetext=True)))
+        if names in _ANY_NAME or names.lower().endswith(JSON_LINES):
+            frames.append(_json_lines(_followed_files(spark, path, names, JSON_LINES, wholetext=False)))
+        if not frames:
+            raise self._unfollowable()
+        frame = selected(reduce(lambda one, other: one.unionByName(other), frames), mapping, self.options)
+        return RawBatch(frame, dataset_of(_fixed_part(self.address)))
+
+    def _followed(self) -> tuple[str, str]:
+        """Return what Spark lists again and again: a path or pattern, and for ``**`` a pattern of names at any depth.
+
+        A folder may be empty still, and a glob match nothing, as long as there is the folder to look into.
+        """
+        self._require_local()
+        path = self._path()
+        if path.exists():
+            return _escaped([str(path.resolve())])[0], ""
+        base = Path(_fixed_part(self.address))
+        if base == path or not base.is_dir():
+            raise SourceError(
+                f"source '{self.address}' does not exist",
+                fix="Give the folder that captures are moved into; it may be empty.",
+            )
+        pattern = str(base.resolve() / path.relative_to(base))
+        # Only in Spark's patterns braces are special.
+        folder, _, names = pattern.translate(_BRACES_ESCAPED).partition("/**")
+        names = names.strip("/")
+        if "/" in names or "**" in names:
+            raise self._unfollowable()
+        return folder, names
+
+    def _unfollowable(self) -> ConfigurationError:
+        return ConfigurationError(
+            f"a stream can't follow '{self.address}'",
+            fix=f"Give the folder, '{_fixed_part(self.address)}': captures are found at any depth. "
+            "After '**' only a name that says what it holds may follow, such as *.json.gz.",
+        )
+
+    def _path(self) -> Path:
+        return Path(self.address.removeprefix("file://").removeprefix("file:")).expanduser()
+
+    def _require_local(self) -> None:
+        if not is_local(self.address):
+            raise SourceError(
+                f"'{self.address}' is not on this machine", fix="Install mlbsdk-plugin-s3 to read from s3a://."
+            )
 
     def prepare(self) -> int:
         """Check that there are captures; return the bytes of their text, roughly.
@@ -65,12 +136,9 @@ class FileSource:
         Raises:
             SourceError: there is no such path, or no capture in it.
         """
-        if not is_local(self.address):
-            raise SourceError(
-                f"'{self.address}' is not on this machine", fix="Install mlbsdk-plugin-s3 to read from s3a://."
-            )
+        self._require_local()
         # A path that exists is never a pattern: folder names may hold [ and ].
-        pattern = str(Path(self.address.removeprefix("file://").removeprefix("file:")).expanduser())
+        pattern = str(self._path())
         found = [pattern] if Path(pattern).exists() else sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
         if not found:
             raise SourceError(
@@ -97,13 +165,19 @@ class TableSource:
     """A raw table in Delta, Avro or Parquet.
 
     It needs a ``data`` column with the JSON text; ``captured_at``, ``endpoint``, ``method``, ``params``, ``url``,
-    ``status_code`` and ``id`` or ``row_id`` are used where they are there.
+    ``status_code`` and ``id`` or ``row_id`` are used where they are there. Only a Delta table can be followed, so only
+    its object has ``stream``, as :class:`~mlbsdk.hookspecs.StreamSource` asks for.
     """
+
+    stream: Callable[[SparkSession, TransformMapping], RawBatch]
 
     def __init__(self, format: str, address: str, options: Mapping[str, object]) -> None:
         self.format = format
         self.address = address
+        self.options = options
         self._path = str(local_path(address)) if is_local(address) else address
+        if format == "delta":
+            self.stream = self._stream
 
     def prepare(self) -> int | None:
         """Check that the folder is there; return the bytes of text in it, roughly.
@@ -135,7 +209,26 @@ class TableSource:
         except PySparkException as problem:
             reason = str(problem).splitlines()[0]
             raise SourceError(f"'{self.address}' can't be read as {self.format}: {reason}") from problem
-        return RawBatch(raw_rows(table, self.address), dataset_of(self.address), size=size)
+        rows = selected(raw_rows(table, self.address), mapping, self.options)
+        return RawBatch(rows, dataset_of(self.address), size=size)
+
+    def _stream(self, spark: SparkSession, mapping: TransformMapping) -> RawBatch:
+        """Return the raw rows of the table, and those that will be appended to it.
+
+        Raises:
+            SourceError: there is no such table.
+            RawSchemaError: it has no ``data`` column, or a column of another type.
+        """
+        from pyspark.errors import PySparkException
+
+        self.prepare()
+        limits = {"maxFilesPerTrigger": str(_FILES_A_BATCH), "maxBytesPerTrigger": _BYTES_A_BATCH}
+        try:
+            table = spark.readStream.format(self.format).options(**limits).load(self._path)
+        except PySparkException as problem:
+            reason = str(problem).splitlines()[0]
+            raise SourceError(f"'{self.address}' can't be followed as {self.format}: {reason}") from problem
+        return RawBatch(selected(raw_rows(table, self.address), mapping, self.options), dataset_of(self.address))
 
 
 def raw_rows(table: DataFrame, name: str) -> DataFrame:
@@ -175,23 +268,42 @@ def raw_rows(table: DataFrame, name: str) -> DataFrame:
     return table.select(*(found[key].alias(key) for key in RAW_SCHEMA))
 
 
-def _whole_documents(spark: SparkSession, files: list[str]) -> DataFrame:
+def _whole_documents(read: DataFrame) -> DataFrame:
+    """Return the raw rows of files read whole: ``value`` is a file's text."""
     from pyspark.sql import functions as F
 
-    # A file that can't be read gives no row and is found missing afterwards, so that one bad file harms no other.
-    read = spark.read.option("ignoreCorruptFiles", True).text(_escaped(files), wholetext=True)
     several = F.col("value").contains("}\n{") | F.col("value").contains("}\r\n{")
     texts = F.when(several, F.split(F.col("value"), _BETWEEN_DOCUMENTS)).otherwise(F.array("value"))
     exploded = read.select(F.posexplode(texts).alias("position", "data"), *_file_columns())
     return _file_rows(exploded, F.when(F.col("position") > 0, F.concat(F.lit("#"), F.col("position"))).otherwise(""))
 
 
-def _json_lines(spark: SparkSession, files: list[str]) -> DataFrame:
+def _json_lines(read: DataFrame) -> DataFrame:
+    """Return the raw rows of files read by lines: ``value`` is a line."""
     from pyspark.sql import functions as F
 
-    read = spark.read.text(_escaped(files)).select(F.col("value").alias("data"), *_file_columns())
-    lines = read.where(F.length(F.trim("data")) > 0)
+    lines = read.select(F.col("value").alias("data"), *_file_columns()).where(F.length(F.trim("data")) > 0)
     return _file_rows(lines, F.concat(F.lit("#"), F.lower(F.hex(F.xxhash64("data")))))
+
+
+def _followed_files(
+    spark: SparkSession, path: str, names: str, endings: Iterable[str], *, wholetext: bool
+) -> DataFrame:
+    """Return the text of files below a path, and of those to come: of these names, or of any that ends so."""
+    any_case = ["".join(f"[{char}{char.upper()}]" if char.isalpha() else char for char in end) for end in endings]
+    of_kind = "{" + ",".join(f"*{ending}" for ending in any_case) + "}"
+    options = {
+        "recursiveFileLookup": "true",
+        "pathGlobFilter": of_kind if names in _ANY_NAME else names,
+        "maxFilesPerTrigger": str(_FILES_A_BATCH),
+        # By itself Spark passes over files a week older than the newest it has seen: late ones would be lost.
+        "maxFileAge": "36500d",
+        # A file that can't be read, or is gone, gives no row and is found missing afterwards: one bad file would
+        # otherwise keep the stream from ever going on.
+        "ignoreCorruptFiles": "true",
+        "ignoreMissingFiles": "true",
+    }
+    return spark.readStream.options(**options).text(path, wholetext=wholetext)
 
 
 def _file_columns() -> list[Column]:

@@ -85,6 +85,8 @@ class Intake:
     rejected: tuple[Rejected, ...] = ()
     read: int = 0
     from_file_time: int = 0
+    size: int = 0
+    """Bytes of JSON text."""
 
 
 class BaseTransformation:
@@ -129,7 +131,7 @@ class BaseTransformation:
         self.report = report or new_report(self.plan, "", "", mode.value)
         self.intake = Intake()
         self._raw: RawBatch | None = None
-        self._parsed: DataFrame | None = None
+        self._held_frame: DataFrame | None = None
 
     @property
     def stamp(self) -> RunStamp:
@@ -146,9 +148,13 @@ class BaseTransformation:
         """
         if self.source is None:
             raise TypeError("this transformation was made without a source")
-        self._raw = self.source.read(self.spark, self.mapping)
-        self.report.source_dataset = self._raw.dataset
-        return self._raw.frame
+        return self.take(self.source.read(self.spark, self.mapping))
+
+    def take(self, raw: RawBatch) -> DataFrame:
+        """Return the raw rows of a batch that was read elsewhere, as a stream does: what read_source returns."""
+        self._raw = raw
+        self.report.source_dataset = raw.dataset
+        return raw.frame
 
     def validate_schema(self, frame: DataFrame, table: str | None = None) -> bool:
         """Check raw rows, or with ``table`` the rows of that table, against their Avro schema.
@@ -189,11 +195,11 @@ class BaseTransformation:
         """
         self.validate_schema(source)
         self.release()
-        self._parsed = self._held(parse(source, self.plan, self.stamp))
-        self.intake = self._take_in(self._parsed)
+        parsed = self._held(parse(source, self.plan, self.stamp))
+        self.intake = self._take_in(parsed)
         self._report_intake()
-        newest = self._only(self._parsed, self.intake.newest)
-        distinct = self._only(self._parsed, self.intake.distinct)
+        newest = self._only(parsed, self.intake.newest)
+        distinct = self._only(parsed, self.intake.distinct)
         frames = in_threads(lambda table: self._cut(newest, distinct, table), list(self.plan.tables))
         return {table.name: frame for table, frame in zip(self.plan.tables, frames, strict=True)}
 
@@ -238,9 +244,11 @@ class BaseTransformation:
         from pyspark import StorageLevel
 
         if not self._is_here():
-            return parsed.persist(StorageLevel.MEMORY_AND_DISK)
+            self._held_frame = parsed.persist(StorageLevel.MEMORY_AND_DISK)
+            return self._held_frame
+        self._held_frame = parsed.localCheckpoint()
         # Tables are cut side by side, and each task generates its code anew: a thread's share of the cores each.
-        return parsed.localCheckpoint().coalesce(max(1, self.spark.sparkContext.defaultParallelism // THREADS))
+        return self._held_frame.coalesce(max(1, self.spark.sparkContext.defaultParallelism // THREADS))
 
     def _is_here(self) -> bool:
         """Whether Spark runs on this machine."""
@@ -248,9 +256,14 @@ class BaseTransformation:
 
     def release(self) -> None:
         """Give back what the last batch holds in Spark's memory."""
-        if self._parsed is not None:
-            self._parsed.unpersist()
-            self._parsed = None
+        held, self._held_frame = self._held_frame, None
+        if held is None:
+            return
+        if self._is_here():
+            # Without it the rows stay until Java's next full collection: long, in a stream. There is no public call.
+            held._jdf.logicalPlan().rdd().unpersist(False)
+        else:
+            held.unpersist()
 
     # Intake
 
@@ -271,6 +284,7 @@ class BaseTransformation:
             rejected=(*rejected, *unreadable),
             read=len(found) + len(unreadable),
             from_file_time=sum(doc.captured_from == "file" for doc in newest.values()),
+            size=sum(doc.size for doc in found),
         )
 
     def _as_parsed(self, row: Any, types: Mapping[str, str]) -> ParsedDocument:
@@ -287,6 +301,7 @@ class BaseTransformation:
             row["captured_at"],
             row["captured_from"],
             row["problem"],
+            row["data_bytes"] or 0,
         )
 
     def _unreadable(self, found: Iterable[ParsedDocument]) -> list[Rejected]:
@@ -321,8 +336,9 @@ class BaseTransformation:
             )
         for one in intake.rejected:
             report.errors.append(f"{one.name}: {one.reason}")
-        nothing_to_publish = self.on_error is OnError.FAIL or not intake.documents
-        if intake.rejected and nothing_to_publish and self.mode is TransformMode.BATCH:
+        # A stream goes on after a batch of bad captures: they are in quarantine, and the next ones may be good.
+        nothing_to_publish = self.mode is TransformMode.BATCH and not intake.documents
+        if intake.rejected and (self.on_error is OnError.FAIL or nothing_to_publish):
             raise self._rejected_error()
 
     def _rejected_error(self) -> DocumentsRejectedError:
@@ -417,10 +433,20 @@ class BaseTransformation:
     def _is_small(self) -> bool:
         """Whether this batch's rows may be held by the driver: Spark runs here and the captures are few."""
         allowed = self.spark.conf.get(ARROW, "true") != "false"
-        return self._is_here() and allowed and is_small(self._raw.size if self._raw is not None else None)
+        known = self._raw.size if self._raw is not None else None
+        return self._is_here() and allowed and is_small(self.intake.size if known is None else known)
 
 
-_INTAKE_COLUMNS = ("document_id", "row_id", "origin", "captured_at", "captured_from", "problem", "document_columns")
+_INTAKE_COLUMNS = (
+    "document_id",
+    "row_id",
+    "origin",
+    "captured_at",
+    "captured_from",
+    "problem",
+    "data_bytes",
+    "document_columns",
+)
 
 
 def is_small(size: int | None) -> bool:
