@@ -46,6 +46,7 @@ from mlbsdk.hookspecs import (
 )
 
 if TYPE_CHECKING:
+    from mlbsdk.mapping.ddl import CREATE_LEDGER as CREATE_POSTGRES_LEDGER
     from mlbsdk.mapping.ddl import PostgresTable
     from mlbsdk.mapping.ddl import schemas as postgres_schemas
     from mlbsdk.mapping.load import load_file
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CAPTURED_AT",
+    "CREATE_POSTGRES_LEDGER",
     "HOOKSPEC_VERSION",
     "LINEAGE",
     "RAW_SCHEMA",
@@ -128,6 +130,7 @@ __all__ = [
 
 #: public name -> (module, name there)
 _LAZY = {
+    "CREATE_POSTGRES_LEDGER": ("mlbsdk.mapping.ddl", "CREATE_LEDGER"),
     "CAPTURED_AT": ("mlbsdk.mapping.plan", "CAPTURED_AT"),
     "LINEAGE": ("mlbsdk.mapping.plan", "LINEAGE"),
     "RAW_SCHEMA": ("mlbsdk.runtime.raw", "RAW_SCHEMA"),

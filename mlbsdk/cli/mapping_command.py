@@ -149,8 +149,9 @@ def avro(
 def ddl(which: Which) -> None:
     """Print what makes a mapping's tables in PostgreSQL, as a script for psql; a run makes what is missing."""
     from mlbsdk.mapping.ddl import script
+    from mlbsdk.quality.quarantine import quarantine_table
 
-    typer.echo(script(_plan(_loaded(which))), nl=False)
+    typer.echo(script(_plan(_loaded(which)), [quarantine_table()]), nl=False)
 
 
 @app.command("schema")

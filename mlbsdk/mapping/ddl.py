@@ -6,7 +6,7 @@ Statements are for PostgreSQL 14 to 18, each without its semicolon.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -14,6 +14,16 @@ from mlbsdk.mapping.plan import LINEAGE, Column, Plan, Relationship, Table
 
 #: PostgreSQL cuts longer names.
 _LONGEST_NAME = 63
+#: The newest captured_at of every document, which the writer keeps.
+LEDGER = "mlbsdk.documents"
+CREATE_LEDGER = """CREATE TABLE IF NOT EXISTS "mlbsdk"."documents" (
+  "transform" text NOT NULL,
+  "document" text NOT NULL,
+  "captured_at" timestamp with time zone NOT NULL,
+  "run_id" text NOT NULL,
+  "recorded_at" timestamp with time zone NOT NULL DEFAULT now(),
+  PRIMARY KEY ("transform", "document")
+)"""
 _LINEAGE_COMMENT = "Where the row comes from, which run made it, and which quality checks ran and failed."
 
 
@@ -175,12 +185,16 @@ class PostgresTable:
         )
 
 
-def script(plan: Plan) -> str:
-    """Return the whole data definition of a mapping, as a script for psql."""
-    own = {table.name: table for table in plan.tables}
-    tables = [PostgresTable(table) for table in plan.tables]
+def script(plan: Plan, housekeeping: Sequence[Table] = ()) -> str:
+    """Return the whole data definition of a mapping, as a script for psql.
+
+    ``housekeeping`` are tables that a run may write besides those of the mapping.
+    """
+    own = {table.name: table for table in (*plan.tables, *housekeeping)}
+    tables = [PostgresTable(table) for table in own.values()]
     parts = [f"-- {plan.name}: made from its mapping for PostgreSQL 14 to 18"]
-    parts += [f"{create_schema(schema)};" for schema in schemas(own)]
+    parts += [f"{create_schema(schema)};" for schema in schemas([*own, LEDGER])]
+    parts.append(f"{CREATE_LEDGER};")
     for table in tables:
         statements = [table.create(), *(index.sql for index in table.indexes()), *table.comments()]
         parts.append("\n".join(f"{statement};" for statement in statements))

@@ -7,22 +7,12 @@ from dataclasses import dataclass
 
 import psycopg
 
-from mlbsdk.plugin import PostgresTable, StoredSchemaError, Table, postgres_schemas
+from mlbsdk.plugin import CREATE_POSTGRES_LEDGER, PostgresTable, StoredSchemaError, Table, postgres_schemas
 
 #: The schema of mlbsdk's own tables: the ledger of documents, the quarantine, staging.
 OWN_SCHEMA = "mlbsdk"
 #: PostgreSQL 18 can describe a foreign key without checking it.
 NOT_ENFORCED_SINCE = 18
-
-_LEDGER = f"""
-CREATE TABLE IF NOT EXISTS {OWN_SCHEMA}.documents (
-  transform text NOT NULL,
-  document text NOT NULL,
-  captured_at timestamptz NOT NULL,
-  run_id text NOT NULL,
-  recorded_at timestamptz NOT NULL DEFAULT now(),
-  PRIMARY KEY (transform, document)
-)"""
 
 
 @dataclass(frozen=True)
@@ -57,16 +47,26 @@ def make_tables(connection: psycopg.Connection, tables: Sequence[Table]) -> dict
             f"stored tables differ from the mapping: {'; '.join(differing)}",
             fix="Nothing was changed. Alter them as 'mlbsdk mapping ddl' shows, or use another database.",
         )
-    for schema in [OWN_SCHEMA, *postgres_schemas(own)]:
-        if not _exists(connection, "SELECT FROM pg_namespace WHERE nspname = %s", schema):
-            connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
-    if not _exists(connection, "SELECT FROM pg_tables WHERE schemaname = %s AND tablename = 'documents'", OWN_SCHEMA):
-        connection.execute(_LEDGER)
+    make_own(connection)
+    for schema in postgres_schemas(own):
+        _make_schema(connection, schema)
     for table in tables:
         _complete(connection, PostgresTable(table), stored[table.name])
     for table in tables:
         _relate(connection, PostgresTable(table), own, stored[table.name])
     return {table.name: _dropped(table, stored[table.name]) for table in tables}
+
+
+def make_own(connection: psycopg.Connection) -> None:
+    """Make mlbsdk's own schema and its ledger, where they are missing; the caller holds the lock for it."""
+    _make_schema(connection, OWN_SCHEMA)
+    if not _exists(connection, "SELECT FROM pg_tables WHERE schemaname = %s AND tablename = 'documents'", OWN_SCHEMA):
+        connection.execute(CREATE_POSTGRES_LEDGER)
+
+
+def _make_schema(connection: psycopg.Connection, name: str) -> None:
+    if not _exists(connection, "SELECT FROM pg_namespace WHERE nspname = %s", name):
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(name)}")
 
 
 def read(connection: psycopg.Connection, name: str) -> Stored | None:

@@ -14,6 +14,7 @@ from mlbsdk.mapping.compile import compile_mapping
 from mlbsdk.mapping.ddl import PostgresTable, literal, qualified, quoted, script, short_name
 from mlbsdk.mapping.load import load_file
 from mlbsdk.mapping.plan import Index, Relationship, Table
+from mlbsdk.quality.quarantine import quarantine_table
 from tests.conftest import REPOSITORY
 from tests.mini import MAPPING
 
@@ -98,9 +99,11 @@ def test_the_script_is_sql(name: str) -> None:
     plan = compile_mapping(load_file(REPOSITORY / "mappings" / "game" / f"{name}.yaml"))
     statements = [one for one in sqlglot.parse(script(plan), dialect="postgres") if one]
     created = [one for one in statements if one.key == "create" and one.args["kind"] == "TABLE"]
-    assert len(created) == len(plan.tables)
+    assert len(created) == len(plan.tables) + 1  # and the ledger
 
 
 def test_the_command_prints_the_script() -> None:
     done = CliRunner().invoke(build(), ["mapping", "ddl", str(MAPPING)])
-    assert (done.exit_code, done.output) == (0, script(MINI))
+    assert (done.exit_code, done.output) == (0, script(MINI, [quarantine_table()]))
+    assert 'CREATE TABLE "mlbsdk"."quarantine"' in done.output
+    assert 'CREATE TABLE IF NOT EXISTS "mlbsdk"."documents"' in done.output
