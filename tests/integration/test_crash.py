@@ -45,13 +45,11 @@ QUICK = ("delta", "parquet")
 # Writing and reading without Spark
 
 
-def write(scheme: str, target: Path, captures: Sequence[Capture]) -> None:
+def write(scheme: str, target: Path | str, captures: Sequence[Capture]) -> None:
     """Write one batch as the engine does where it is small."""
-    from mlbsdk.writers.delta import DeltaWriter
-    from mlbsdk.writers.files import FileWriter
-    from tests.contract.test_writers import _arrow_batch
+    from tests.contract.test_writers import _arrow_batch, writer_of
 
-    writer = DeltaWriter(str(target), {}) if scheme == "delta" else FileWriter(scheme, str(target), {})
+    writer = writer_of(scheme, str(target))
     writer.prepare()
     writer.write(_arrow_batch(captures, 0))
 
@@ -121,17 +119,21 @@ def check_after_crash(scheme: str, target: Path, before: Sequence[Capture], late
 class Victims:
     """A process without any store open, that forks one writing process after another."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self.steps = folder / "steps"
         environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
         self.process = subprocess.Popen(
             [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True
         )
 
-    def write(self, scheme: str, target: Path, *, die_at: int = 0, kill_after: float = 0) -> tuple[int, int, float]:
+    def write(
+        self, scheme: str, target: Path | str, *, die_at: int = 0, kill_after: float = 0
+    ) -> tuple[int, int, float]:
         """Write KILLED; return the signal that ended the writer, or 0, the steps it did, and the seconds it took."""
         assert self.process.stdin
         assert self.process.stdout
-        print(json.dumps([scheme, str(target), die_at, kill_after]), file=self.process.stdin, flush=True)
+        order = [scheme, str(target), str(self.steps), die_at, kill_after]
+        print(json.dumps(order), file=self.process.stdin, flush=True)
         ended, done, seconds = json.loads(self.process.stdout.readline())
         return ended, done, seconds
 
@@ -142,19 +144,21 @@ class Victims:
 
 
 @pytest.fixture(scope="module")
-def victims() -> Iterator[Victims]:
-    made = Victims()
+def victims(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victims]:
+    made = Victims(tmp_path_factory.mktemp("victims"))
     yield made
     made.close()
 
 
 def serve() -> None:
     """Fork a writer for every order."""
-    import tests.contract.test_writers  # noqa: F401  # imported once, before forking
+    from tests.contract.test_writers import _arrow_batch
 
+    _arrow_batch(KILLED, 0)  # what is imported for it is imported once, before forking
     for line in sys.stdin:
-        scheme, target, die_at, kill_after = json.loads(line)
-        steps = Path(target).with_suffix(".steps")
+        scheme, target, counted, die_at, kill_after = json.loads(line)
+        steps = Path(counted)
+        steps.unlink(missing_ok=True)
         begun = time.monotonic()
         pid = os.fork()
         if not pid:
@@ -162,7 +166,7 @@ def serve() -> None:
             try:
                 if not kill_after:
                     end_at(die_at, steps)
-                write(scheme, Path(target), KILLED)
+                write(scheme, target, KILLED)
                 code = 0
             finally:
                 os._exit(code)
@@ -178,6 +182,7 @@ def serve() -> None:
 def end_at(number: int, count: Path) -> None:
     """Have this process kill itself at a step: before or after one of the calls that change a target."""
     import deltalake
+    import psycopg
     from deltalake.table import TableMerger
 
     import mlbsdk.writers.delta
@@ -219,6 +224,8 @@ def end_at(number: int, count: Path) -> None:
         shutil: ("rmtree",),
         Ledger: ("record",),
         Publication: ("save", "apply"),
+        # Every statement goes through it, also those that begin and end transactions and copies.
+        psycopg.Connection: ("wait",),
     }.items():
         for name in names:
             watch(owner, name)

@@ -153,8 +153,9 @@ def is_lost(problem: BaseException) -> bool:
     if not isinstance(problem, psycopg.OperationalError):
         return False
     state = problem.sqlstate
-    # 57P01 to 57P03: the server shuts down, crashed or is starting; 08: the connection failed; None: libpq's own.
-    return state is None or state.startswith("08") or state in ("57P01", "57P02", "57P03")
+    # 57P01 to 57P03: the server shuts down, crashed or is starting; 57P05: the connection idled too long; 08: it
+    # failed; None: libpq's own.
+    return state is None or state.startswith("08") or state in ("57P01", "57P02", "57P03", "57P05")
 
 
 def may_pass(problem: BaseException) -> bool:

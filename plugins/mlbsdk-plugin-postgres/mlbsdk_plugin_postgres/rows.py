@@ -25,6 +25,12 @@ def csv_of(rows: pa.Table) -> Iterator[memoryview]:
         yield memoryview(sink.getvalue())
 
 
+def columns_with_nul(rows: pa.Table) -> list[str]:
+    """Return the text columns that hold a NUL character, which PostgreSQL can't store."""
+    texts = [field.name for field in rows.schema if pa.types.is_string(field.type)]
+    return [name for name in texts if pc.any(pc.match_substring(rows[name], "\0")).as_py()]
+
+
 def with_lineage_text(rows: pa.Table) -> pa.Table:
     """Return rows with ``lineage_metadata`` as JSON text.
 

@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from psycopg import sql
+from psycopg import errors, sql
+from psycopg.conninfo import make_conninfo
 
 from mlbsdk.plugin import LINEAGE, PostgresTable, Table, TableRows
 from mlbsdk_plugin_postgres.catalog import OWN_SCHEMA, names_of, quoted
-from mlbsdk_plugin_postgres.rows import csv_of, with_lineage_text
+from mlbsdk_plugin_postgres.connection import Database, reason
+from mlbsdk_plugin_postgres.rows import columns_with_nul, csv_of, with_lineage_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,7 +48,8 @@ def stage_here(connection: psycopg.Connection, rows: TableRows) -> Staged:
     """Copy Arrow rows into a temporary table, which empties itself when the transaction ends."""
     assert rows.arrow is not None
     relation = _temporary(connection, rows.table.name, PostgresTable(rows.table).types())
-    copy(connection, relation, with_lineage_text(rows.arrow))
+    with _of_table(rows.table):
+        copy(connection, relation, with_lineage_text(rows.arrow))
     return Staged(rows.table, relation, rows.count)
 
 
@@ -70,19 +75,42 @@ def stage_documents(
 
 
 def copy(connection: psycopg.Connection, relation: str, rows: pa.Table) -> None:
-    """Copy rows into a table."""
+    """Copy rows into a table.
+
+    Raises:
+        psycopg.DataError: a value can't be stored; its text names the column.
+    """
     statement = f"COPY {relation} ({names_of(rows.column_names)}) FROM STDIN (FORMAT csv)"
-    with connection.cursor() as cursor, cursor.copy(statement) as stream:
-        for text in csv_of(rows):
-            stream.write(text)
+    try:
+        with connection.cursor() as cursor, cursor.copy(statement) as stream:
+            for text in csv_of(rows):
+                stream.write(text)
+    except errors.CharacterNotInRepertoire as problem:  # PostgreSQL does not say in which column
+        columns = ", ".join(columns_with_nul(rows))
+        why = f"column {columns}: a text has a NUL character (U+0000)" if columns else reason(problem)
+        raise type(problem)(why) from problem
+    except psycopg.DataError as problem:
+        column = re.search(r"^COPY .*, column ([^:\n]+)", problem.diag.context or "", re.MULTILINE)
+        raise type(problem)(f"column {column[1]}: {reason(problem)}" if column else reason(problem)) from problem
+
+
+@contextmanager
+def _of_table(table: Table) -> Iterator[None]:
+    """Have errors about values name the table."""
+    try:
+        yield
+    except psycopg.DataError as problem:
+        raise type(problem)(f"{table.name}: {reason(problem)}") from problem
 
 
 class TaskStaging:
     """Unlogged staging tables for the rows of Spark's tasks, owned by one session until it drops them or ends."""
 
-    def __init__(self, connection: psycopg.Connection, address: str) -> None:
+    def __init__(self, connection: psycopg.Connection) -> None:
         self.connection = connection
-        self.address = address
+        # What the driver's environment and ~/.pgpass say is not known on executors.
+        address = make_conninfo("", **connection.info.get_parameters(), password=connection.info.password or None)
+        self.database = Database(address, {})
         self.token = uuid.uuid4().int & 0x7FFFFFFF
         self._numbers = itertools.count()
         connection.execute("SELECT pg_advisory_lock(%s, %s)", (_OWNER_LOCK, self.token))
@@ -96,22 +124,28 @@ class TaskStaging:
         return relation
 
     def stage(self, rows: TableRows, relation: str) -> tuple[Staged, list[str]]:
-        """Have Spark's tasks copy rows; return what is staged, and the attempts that count."""
+        """Have Spark's tasks copy rows; return what is staged, and the attempts that count.
+
+        Raises:
+            psycopg.Error: what a task met.
+        """
         from pyspark.sql import functions as F
 
         text = rows.frame.withColumn(LINEAGE, F.to_json(LINEAGE))
-        address = self.address
+        database = self.database
 
         def copied(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
             from mlbsdk_plugin_postgres.staging import copy_task
 
-            yield from copy_task(batches, address, relation)
+            yield from copy_task(batches, database, relation)
 
-        done = text.mapInArrow(copied, "task string, rows bigint").collect()
+        with _of_table(rows.table), _as_in_task():
+            done = text.mapInArrow(copied, "task string, rows bigint").collect()
         return Staged(rows.table, relation, sum(row["rows"] for row in done)), [row["task"] for row in done]
 
     def keep_only(self, relation: str, tasks: list[str]) -> None:
-        """Take away the rows of attempts that Spark does not count."""
+        """Take away the rows of attempts that Spark does not count; one that still copies comes too late from now."""
+        self.connection.execute(f"LOCK TABLE {relation} IN ACCESS EXCLUSIVE MODE")
         self.connection.execute(f"DELETE FROM {relation} WHERE {TASK} <> ALL(%s)", (tasks,))
 
     def drop(self, relations: Iterable[str]) -> None:
@@ -125,7 +159,20 @@ class TaskStaging:
             self.connection.execute("SELECT pg_advisory_unlock(%s, %s)", (_OWNER_LOCK, self.token))
 
 
-def copy_task(batches: Iterable[pa.RecordBatch], address: str, relation: str) -> Iterator[pa.RecordBatch]:
+@contextmanager
+def _as_in_task() -> Iterator[None]:
+    """Raise what psycopg raised in a task, of which Spark hands on the text."""
+    try:
+        yield
+    except Exception as problem:  # pyspark and py4j raise many kinds
+        found = re.findall(r"^psycopg\.(?:errors\.)?(\w+): (.*)", str(problem), re.MULTILINE)
+        kind = getattr(errors, found[-1][0], None) if found else None
+        if kind is None:
+            raise
+        raise kind(found[-1][1]) from problem
+
+
+def copy_task(batches: Iterable[pa.RecordBatch], database: Database, relation: str) -> Iterator[pa.RecordBatch]:
     """Copy the rows of one task attempt in one transaction, and tell its name and rows: runs on an executor."""
     import pyarrow as pa
     from pyspark import TaskContext
@@ -133,7 +180,7 @@ def copy_task(batches: Iterable[pa.RecordBatch], address: str, relation: str) ->
     context = TaskContext.get()
     attempt = f"{context.partitionId() if context else 0}-{uuid.uuid4().hex}"
     count = 0
-    with psycopg.connect(address, options="-c timezone=UTC") as connection:
+    with database.connect() as connection:
         for batch in batches:
             if batch.num_rows:
                 rows = pa.Table.from_batches([batch])
@@ -154,7 +201,9 @@ def remove_leftovers(connection: psycopg.Connection) -> None:
     for (name,) in found:
         by_token.setdefault(int(name[len(_PREFIX) :][:8], 16), []).append(name)
     for token, names in by_token.items():
-        with connection.transaction():
+        with suppress(errors.LockNotAvailable), connection.transaction():
+            # A task of the lost session may still copy; the next run will find its table.
+            connection.execute("SET LOCAL lock_timeout = '2s'")
             free = connection.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", (_OWNER_LOCK, token)).fetchone()
             if free and free[0]:
                 for name in names:

@@ -8,11 +8,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from psycopg.conninfo import make_conninfo
-from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
+from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
 
 from mlbsdk.plugin import Batch, Decisions, Table, TableWritten, TargetUnwritableError, WriteError
-from mlbsdk_plugin_postgres.catalog import OWN_SCHEMA, make_partitions, make_tables
+from mlbsdk_plugin_postgres.catalog import OWN_SCHEMA, make_own, make_partitions, make_tables
 from mlbsdk_plugin_postgres.connection import Database, dataset, explained, may_pass
 from mlbsdk_plugin_postgres.staging import (
     Staged,
@@ -25,6 +24,7 @@ from mlbsdk_plugin_postgres.upsert import Documents, take
 
 #: (this, checksum of a table's name) is the advisory lock of its writers.
 _TABLE_LOCK = 0x4D4C4254
+#: How long a batch waits, all in all, between its tries.
 _PATIENCE_SECONDS = 60.0
 
 
@@ -40,7 +40,7 @@ class PostgresWriter:
         self._made: dict[str, dict[str, tuple[str, ...]]] = {}
 
     def prepare(self) -> None:
-        """Check that the database can be written, and drop what a crashed run staged.
+        """Check that the database can be written, make the ledger, and drop what a crashed run staged.
 
         Raises:
             TargetUnwritableError: there is no way to it, or it takes no changes.
@@ -53,6 +53,9 @@ class PostgresWriter:
                     f"the database {self.database.shown} takes no changes: it is a standby, or read-only",
                     fix="Write to the primary server.",
                 )
+            with connection.transaction():
+                _lock(connection, [OWN_SCHEMA])
+                make_own(connection)
             remove_leftovers(connection)
 
     def address_of(self, table: str) -> tuple[str, str]:
@@ -69,7 +72,7 @@ class PostgresWriter:
         tries = Retrying(
             retry=retry_if_exception(may_pass),
             wait=wait_random_exponential(multiplier=0.2, max=5),
-            stop=stop_after_delay(_PATIENCE_SECONDS),
+            stop=_waited_enough,
             reraise=True,
         )
         with explained(f"the tables of {batch.plan.name} could not be written", WriteError):
@@ -83,6 +86,8 @@ class PostgresWriter:
     def _connection(self) -> psycopg.Connection:
         if self._open is None or self._open.closed or self._open.broken:
             self._open = self.database.connect(autocommit=True)
+            # Whatever the database's default: the ledger must be read as it is once the locks are held.
+            self._open.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
         return self._open
 
     def _write(self, batch: Batch) -> dict[str, TableWritten]:
@@ -113,14 +118,14 @@ class PostgresWriter:
     def _staged_by_tasks(
         self, connection: psycopg.Connection, batch: Batch
     ) -> Iterator[tuple[TaskStaging, list[Staged], dict[str, list[str]]]]:
-        address = make_conninfo(self.database.address, password=connection.info.password or None)
-        staging = TaskStaging(connection, address)
-        relations = [staging.create(rows.table) for rows in batch.tables.values()]
+        staging = TaskStaging(connection)
+        relations: list[str] = []
         tasks: dict[str, list[str]] = {}
         staged = []
         try:
-            for rows, relation in zip(batch.tables.values(), relations, strict=True):
-                one, tasks[relation] = staging.stage(rows, relation)
+            for rows in batch.tables.values():
+                relations.append(staging.create(rows.table))
+                one, tasks[relations[-1]] = staging.stage(rows, relations[-1])
                 staged.append(one)
             yield staging, staged, tasks
         finally:
@@ -173,6 +178,11 @@ def _staged_documents(connection: psycopg.Connection, tables: Iterable[Table], d
     rows += [(*one.key, False, True) for one in decisions.stale]
     relation = stage_documents(connection, types, rows)
     return Documents(relation, table.document_key, bool(decisions.replacing), bool(decisions.stale))
+
+
+def _waited_enough(state: RetryCallState) -> bool:
+    # A large batch may take longer than this before it is lost, so what counts is the time between tries.
+    return state.idle_for >= _PATIENCE_SECONDS
 
 
 def _lock(connection: psycopg.Connection, names: Iterable[str]) -> None:
