@@ -290,6 +290,13 @@ def test_a_role_that_may_only_read_can_follow(database: str, connections: list[p
     connection.execute(f"GRANT USAGE ON SCHEMA raw TO range_reader; GRANT SELECT ON {name} TO range_reader")
     connection.commit()
     follower = source(database.replace("postgres@", "range_reader@"), name)
-    assert following(follower, None) is not None
+    first = following(follower, None)
+    assert first is not None
+    assert json.loads(first)["server"].isdigit()
+    connection.execute("REVOKE EXECUTE ON FUNCTION pg_control_system() FROM public")
+    connection.commit()
+    hosted = following(follower, None)
+    assert hosted is not None
+    assert json.loads(hosted)["server"] == "(unknown)"
     connection.execute("DROP OWNED BY range_reader; DROP ROLE range_reader")
     connection.commit()

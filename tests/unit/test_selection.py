@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+import mlbsdk
+from mlbsdk.cli.run_command import _where
 from mlbsdk.errors import ConfigurationError
 from mlbsdk.mapping.load import load_file, load_text
 from mlbsdk.plugins import Plugins
@@ -60,3 +62,22 @@ def test_a_computed_field_is_refused() -> None:
     mapping = load_text(text, "computed.yaml").mapping
     with pytest.raises(ConfigurationError, match=re.escape("mini.games.state is computed")):
         conditions(mapping, {"state": "1"})
+
+
+def test_a_run_refuses_a_field_that_is_not_there_before_it_reads_anything() -> None:
+    request = mlbsdk.RunRequest(name="game.live_game_v1", source="nowhere", where={"gamepk": "1"})
+    with pytest.raises(ConfigurationError, match=r"Did you mean 'game_pk'\?"):
+        mlbsdk.run(request)
+
+
+def test_the_command_line_takes_several_conditions() -> None:
+    assert _where(["game_pk=1", "state=a=b", "empty="]) == {"game_pk": "1", "state": "a=b", "empty": ""}
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [(["game_pk"], "is FIELD=VALUE"), (["=1"], "is FIELD=VALUE"), (["a=1", "a=2"], "names 'a' twice")],
+)
+def test_the_command_line_refuses_what_is_no_condition(given: list[str], told: str) -> None:
+    with pytest.raises(ConfigurationError, match=told):
+        _where(given)

@@ -11,10 +11,11 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import psycopg
 from psycopg import errors
 
-from mlbsdk.plugin import ConfigurationError, MlbsdkError
+from mlbsdk.plugin import ConfigurationError, MlbsdkError, SourceError
 
 OLDEST = 14
 _CONNECT_SECONDS = "10"
+_UNPUBLISHED = "Nothing of this batch was published."
 _OWN_PARAMETERS = ("table",)
 _OPTIONS = "-c timezone=UTC -c client_min_messages=warning -c datestyle=ISO,MDY"
 
@@ -121,7 +122,8 @@ def explained(what: str, kind: type[MlbsdkError]) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as problem:
-        raise kind(f"{what}: {reason(problem)}", fix=advice(problem)) from problem
+        outcome = "" if issubclass(kind, SourceError) else _UNPUBLISHED
+        raise kind(f"{what}: {reason(problem)}", fix=advice(problem, outcome)) from problem
 
 
 def reason(problem: psycopg.Error) -> str:
@@ -132,8 +134,8 @@ def reason(problem: psycopg.Error) -> str:
     return ": ".join(part for part in (primary, problem.diag.message_detail) if part)
 
 
-def advice(problem: psycopg.Error) -> str:
-    """Return what to do about an error."""
+def advice(problem: psycopg.Error, outcome: str = _UNPUBLISHED) -> str:
+    """Return what to do about an error; ``outcome`` says what it has left."""
     text = str(problem)
     if isinstance(problem, errors.InvalidPassword) or "password authentication failed" in text or "no password" in text:
         return "Give the right password in PGPASSWORD or ~/.pgpass."
@@ -144,8 +146,8 @@ def advice(problem: psycopg.Error) -> str:
     if isinstance(problem, errors.DiskFull):
         return "Free space for the server; nothing of this batch was published. Then run again."
     if is_lost(problem):
-        return "Nothing of this batch was published. Check that the server runs and can be reached, then run again."
-    return "Nothing of this batch was published."
+        return f"{outcome} Check that the server runs and can be reached, then run again.".strip()
+    return outcome
 
 
 def is_lost(problem: BaseException) -> bool:

@@ -46,7 +46,13 @@ def properties(connection: psycopg.Connection) -> dict[str, str]:
         raise ConfigurationError(
             f"Spark's driver for PostgreSQL has no {' and no '.join(lacking)}", fix="Leave it out of the address."
         )
-    found = {"user": info.user, "driver": _DRIVER, "ApplicationName": "mlbsdk", "connectTimeout": "10"}
+    found = {
+        "user": info.user,
+        "driver": _DRIVER,
+        "ApplicationName": "mlbsdk",
+        "connectTimeout": "10",
+        "tcpKeepAlive": "true",
+    }
     found |= {theirs: given[ours] for ours, theirs in _CARRIED.items() if ours in given}
     if "sslrootcert" in given and given.get("sslmode") == "require":
         found["sslmode"] = "verify-ca"  # libpq checks the certificate then, the driver would not

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import psycopg
-from psycopg import sql
+from psycopg import errors, sql
 
 from mlbsdk.plugin import SourceError
 from mlbsdk_plugin_postgres import newest
@@ -25,10 +25,8 @@ from mlbsdk_plugin_postgres.raw_table import RawTable, is_restored
 #: Rows of a range: 200 captures of whole games are some 170 MB of text.
 MOST_ROWS = 200
 _VERSION = 1
-_SERVER = """
-    SELECT (SELECT system_identifier::text FROM pg_control_system()),
-           (SELECT oid::bigint FROM pg_database WHERE datname = current_database())
-"""
+_SERVER = "SELECT system_identifier::text FROM pg_control_system()"
+_DATABASE = "SELECT oid::bigint FROM pg_database WHERE datname = current_database()"
 _SNAPSHOT = """
     SELECT CASE WHEN pg_is_in_recovery() OR %s
                 THEN pg_snapshot_xmin(now.snapshot)::text || ':' || pg_snapshot_xmin(now.snapshot)::text || ':'
@@ -144,8 +142,8 @@ def check(connection: psycopg.Connection, table: RawTable, found: Range | None) 
     if was != this:
         raise SourceError(
             f"the checkpoint was made with {_named(*was)}, and this is {_named(*this)}",
-            fix="Transactions of the two can't be compared: reset the checkpoint. All rows are then read again, which "
-            "changes nothing where the target has them.",
+            fix="Transactions of the two can't be compared: reset the checkpoint (delete its folder). All rows are "
+            "then read again, which changes nothing where the target has them.",
         )
 
 
@@ -229,9 +227,16 @@ def _end(snapshot: str) -> str:
 
 
 def _identity(connection: psycopg.Connection) -> tuple[str, int]:
-    row = connection.execute(_SERVER).fetchone()
-    assert row is not None
-    return str(row[0]), int(row[1])
+    """Return server and database; some who host servers let nobody ask for the server."""
+    try:
+        with connection.transaction():
+            server = connection.execute(_SERVER).fetchone()
+    except errors.InsufficientPrivilege:
+        server = ("(unknown)",)
+    database = connection.execute(_DATABASE).fetchone()
+    assert server is not None
+    assert database is not None
+    return str(server[0]), int(database[0])
 
 
 def _named(server: str, database: int, table: str, by: str) -> str:
