@@ -29,7 +29,7 @@ class Ending:
         self.stop = stop
         self.until = until
         self.idle_s = idle_s
-        self._has_looked = False
+        self.has_looked = False
         self._busy = False
         self._last_capture = time.monotonic()
         self._signals = 0
@@ -39,7 +39,7 @@ class Ending:
         if self.stop.is_set():
             return "stop"
         # What a stream saw before it was started again may be met, but there may be newer captures too.
-        if self.until is not None and self._has_looked and self.until.is_met:
+        if self.until is not None and self.has_looked and self.until.is_met:
             return "until"
         if self.idle_s is not None and not self._busy and self.idle_for() > self.idle_s:
             return "idle"
@@ -51,7 +51,7 @@ class Ending:
 
     def looked(self) -> None:
         """Note that the source was asked for what is new, and that is written."""
-        self._has_looked = True
+        self.has_looked = True
 
     @contextlib.contextmanager
     def busy(self) -> Iterator[None]:
@@ -83,7 +83,7 @@ class Ending:
             yield
         finally:
             for number, handler in before.items():
-                signal.signal(number, handler)
+                signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
     def listen(self) -> None:
         """Take the signals; a Spark session that is made takes SIGINT for itself, so once more after that."""

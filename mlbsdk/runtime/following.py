@@ -81,7 +81,7 @@ class SparkFollower:
     def _watch(self, query: StreamingQuery) -> EndedBy:
         """Wait until the query ends, or end it when it is to end."""
         while query.isActive:
-            if query.lastProgress is not None:
+            if not self.ending.has_looked and query.lastProgress is not None:
                 self.ending.looked()
             reason = self.ending.reason()
             if reason is not None:

@@ -80,9 +80,9 @@ class Until:
 
     def take(self, found: Mapping[str, tuple[datetime, bool]]) -> None:
         """Count what :meth:`judge` found, once the batch is in the store; older captures change nothing."""
-        for name, (captured_at, satisfied) in found.items():
-            if name not in self.seen or captured_at >= self.seen[name][0]:
-                self.seen[name] = (captured_at, satisfied)
+        newer = {name: one for name, one in found.items() if name not in self.seen or one[0] >= self.seen[name][0]}
+        # Another thread may be looking through what was seen: it gets a new dictionary, not a changing one.
+        self.seen = self.seen | newer
 
     def _rows(self, table: DataFrame) -> dict[tuple[str, datetime], list[bool]]:
         """Return whether rows satisfy the condition, by document and capture: a few values for each document."""
