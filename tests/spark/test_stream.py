@@ -730,6 +730,58 @@ def test_a_source_that_breaks_the_rules_of_ranges_is_told(
         stream.start()
 
 
+def insert(database: str, captures: Iterable[Capture]) -> None:
+    import psycopg
+    from mlbsdk_plugin_postgres import raw_table
+
+    with psycopg.connect(database) as connection:
+        raw_table.create(connection, "mini.game")
+        for capture in captures:
+            connection.execute(
+                "INSERT INTO mini.game (captured_at, data) VALUES (%s, %s)",
+                (capture.captured_at, json.dumps(capture.document())),
+            )
+
+
+@pytest.mark.integration
+def test_a_raw_table_in_postgresql_is_followed(stream: Stream, database: str) -> None:
+    stream.request["source"] = database
+    insert(database, [])
+    log = Log()
+    assert stream.start(log).documents.read == 0
+    assert log.events == ["started", "completed"]
+    insert(database, FIRST)
+    assert stream.start().documents.read == 2
+    insert(database, SECOND)
+    report = stream.start()
+    assert (report.documents.read, report.source_dataset[1].rpartition(".mini.")[2]) == (3, "game")
+    assert stream.start().documents.read == 0
+    assert stream.tables() == rows_after([*FIRST, *SECOND])
+
+
+@pytest.mark.integration
+def test_tables_in_postgresql_are_kept_up_to_date(stream: Stream, database: str, tmp_path: Path) -> None:
+    import psycopg
+
+    stream.request = {"target": database, "checkpoint": str(tmp_path / "checkpoint")}
+    stream.add(FIRST)
+    stream.put("bad.json", "{")
+    assert stream.start().documents.rejected == 1
+    stream.add(SECOND)
+    stream.start()
+    with psycopg.connect(database) as connection:
+        games = connection.execute("SELECT game_pk, state FROM mini.games ORDER BY 1").fetchall()
+    assert games == [(1, "minute 2"), (2, "minute 1"), (3, "minute 1")]
+
+
+@pytest.mark.parametrize("name", ["1/0.json", "all.jsonl"])
+def test_one_file_is_a_stream_of_one_batch(stream: Stream, name: str) -> None:
+    stream.add(FIRST)
+    stream.put("all.jsonl", json.dumps(FIRST[0].document()))
+    report = stream.start(source=str(stream.source / name))
+    assert (report.documents.read, stream.tables()) == (1, rows_after(FIRST[:1]))
+
+
 def test_streams_of_one_target_keep_apart(stream: Stream) -> None:
     """Two folders, two checkpoints, one warehouse."""
     other = replace(stream, folder=stream.folder / "other", request={"target": f"delta:{stream.target}"})
