@@ -129,7 +129,7 @@ def test_a_copy_of_a_file_is_the_same_capture_though_its_time_is_the_files(datab
     write(tmp_path, one__json=document, two__json=document)
     os.utime(tmp_path / "one.json", (1_700_000_000, 1_700_000_000))
     report = load(database, tmp_path / "one.json", "--mapping", MAPPING)[1]
-    assert report["notes"] == ["1 captures carry no capture time: their file's modification time was taken"]
+    assert report["notes"] == ["1 of 1 captures carry no capture time: their file's modification time was taken"]
     assert stored(database)[0]["captured_at"] == datetime.fromtimestamp(1_700_000_000, timezone.utc)
     assert load(database, tmp_path / "two.json", "--mapping", MAPPING)[1]["tables"] == {
         "mini.game": {"loaded": 0, "already_there": 1}
@@ -304,6 +304,7 @@ def test_a_table_that_may_not_be_read_is_told(database: str, tmp_path: Path) -> 
     problem = failure(address)
     assert isinstance(problem, SourceError)
     assert "permission denied for schema mini" in str(problem)
+    assert "SELECT on the table" in str(problem)
     execute(database, "GRANT USAGE ON SCHEMA mini TO stranger")
     assert "permission denied for table game" in str(failure(address))
     execute(database, "DROP OWNED BY stranger", "DROP ROLE stranger")

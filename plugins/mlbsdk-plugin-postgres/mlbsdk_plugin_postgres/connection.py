@@ -135,12 +135,14 @@ def reason(problem: psycopg.Error) -> str:
 
 
 def advice(problem: psycopg.Error, outcome: str = _UNPUBLISHED) -> str:
-    """Return what to do about an error; ``outcome`` says what it has left."""
+    """Return what to do about an error; ``outcome`` says what it has left, empty where only reading was tried."""
     text = str(problem)
     if isinstance(problem, errors.InvalidPassword) or "password authentication failed" in text or "no password" in text:
         return "Give the right password in PGPASSWORD or ~/.pgpass."
     if isinstance(problem, errors.InvalidCatalogName) or ("database" in text and "does not exist" in text):
         return "Create the database first (createdb), or correct its name."
+    if isinstance(problem, errors.InsufficientPrivilege) and not outcome:
+        return "Grant this role USAGE on the schema and SELECT on the table."
     if isinstance(problem, errors.InsufficientPrivilege):
         return "Grant this role what docs/postgresql.md lists under 'Permissions'."
     if isinstance(problem, errors.DiskFull):

@@ -149,10 +149,11 @@ class Loader:
         return report
 
     def _stage(self, connection: psycopg.Connection, files: Sequence[str], report: LoadReport) -> None:
-        from_file = 0
+        from_file = total = 0
         table = self._database.parameters.get("table")
         with connection.cursor() as cursor, cursor.copy("COPY mlbsdk_captures FROM STDIN") as copy:
             for number, capture in enumerate(self._captures(files, report)):
+                total += 1
                 from_file += capture.captured_from == "file"
                 copy.write_row(
                     (
@@ -172,7 +173,9 @@ class Loader:
                     )
                 )
         if from_file:
-            report.notes.append(f"{from_file} captures carry no capture time: their file's modification time was taken")
+            report.notes.append(
+                f"{from_file} of {total} captures carry no capture time: their file's modification time was taken"
+            )
 
     def _captures(self, files: Sequence[str], report: LoadReport) -> Iterator[_Capture]:
         for file in files:
