@@ -46,14 +46,12 @@ def live_game() -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def postgres_server() -> Iterator[Server]:
     """Return the PostgreSQL server that all tests share."""
-    from tests.postgres import Server
+    from tests.postgres import running
 
-    server = Server(tmp_path_factory.mktemp("postgres") / "data")
-    server.start()
-    yield server
-    server.stop()
+    with running() as server:
+        yield server
 
 
 @pytest.fixture

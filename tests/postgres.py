@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import socket
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -103,6 +104,21 @@ class Server:
             user=server.system_user,
             timeout=60,
         )
+
+
+@contextmanager
+def running() -> Iterator[Server]:
+    """Give a server that runs.
+
+    Its folder is none of pytest's: any other session of pytest takes the server's user the way into those.
+    """
+    with tempfile.TemporaryDirectory(prefix="mlbsdk-postgres-", ignore_cleanup_errors=True) as folder:
+        server = Server(Path(folder) / "data")
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
 
 
 def _free_port() -> int:

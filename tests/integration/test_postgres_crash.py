@@ -27,7 +27,7 @@ from psycopg.rows import dict_row
 from tests.contract.test_writers import _arrow_batch, postgres_rows
 from tests.integration.test_crash import BEFORE, KILLED, LATE, Victims, rows_after
 from tests.mini import TABLES, Capture, newest, ordered
-from tests.postgres import Server
+from tests.postgres import Server, running
 
 pytestmark = pytest.mark.integration
 
@@ -244,12 +244,10 @@ def test_killed_again_and_again(victims: Victims, database: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def mortal() -> Iterator[Server]:
     """Return a server that tests kill."""
-    server = Server(tmp_path_factory.mktemp("mortal") / "data")
-    server.start()
-    yield server
-    server.stop()
+    with running() as server:
+        yield server
 
 
 class Writing:
