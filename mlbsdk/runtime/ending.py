@@ -41,7 +41,8 @@ class Ending:
         # What a stream saw before it was started again may be met, but there may be newer captures too.
         if self.until is not None and self.has_looked and self.until.is_met:
             return "until"
-        if self.idle_s is not None and not self._busy and self.idle_for() > self.idle_s:
+        # Nor is it idle while it lists a large folder for the first time.
+        if self.idle_s is not None and self.has_looked and not self._busy and self.idle_for() > self.idle_s:
             return "idle"
         return None
 
@@ -50,8 +51,10 @@ class Ending:
         return time.monotonic() - self._last_capture
 
     def looked(self) -> None:
-        """Note that the source was asked for what is new, and that is written."""
-        self.has_looked = True
+        """Note that the source was asked for what is new, and that is written; idle time counts from the first."""
+        if not self.has_looked:
+            self.has_looked = True
+            self.saw_captures()
 
     @contextlib.contextmanager
     def busy(self) -> Iterator[None]:

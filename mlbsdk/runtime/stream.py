@@ -129,7 +129,6 @@ def _follow(batches: MicroBatches, spark: SparkSession, source: Source, trigger_
         batches.report.source_dataset = dataset
         batches.watchers.tell("run_started")
 
-    ending.saw_captures()
     if isinstance(source, RangeSource):
         return RangeFollower(batches, checkpoint, ending, trigger_s, opened).follow(spark, mapping, source)
     assert isinstance(source, StreamSource)

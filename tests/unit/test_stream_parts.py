@@ -104,8 +104,10 @@ def test_a_condition_met_before_ends_the_stream_only_after_a_look_for_newer_capt
     assert ending.reason() == "until"
 
 
-def test_a_running_batch_is_not_idle() -> None:
+def test_neither_the_first_look_nor_a_running_batch_is_idle() -> None:
     ending = Ending(threading.Event(), None, -1.0)
+    assert ending.reason() is None
+    ending.looked()
     assert ending.reason() == "idle"
     with ending.busy():
         assert ending.reason() is None
