@@ -170,14 +170,28 @@ def _read(values: dict[str, FromJson], start: str) -> list[str]:
 
 
 def _typed_values(table: Table, source: str) -> str:
-    texts = [f"{_text(column, n)} AS {name(f'__t_{n}')}" for n, column in enumerate(table.columns) if has_text(column)]
-    with_texts = select(["*", *texts], source)
+    computed = [(n, column) for n, column in enumerate(table.columns) if has_text(column) and not _is_read(column)]
+    texts = [f"{_text(column, n)} AS {name(f'__t_{n}')}" for n, column in computed]
+    with_texts = select(["*", *texts], source) if texts else source
     values = [
-        f"{typed(name(f'__t_{n}'), column.type) if has_text(column) else _ready(column)} AS {name(column.name)}"
+        f"{typed(_text_name(column, n), column.type) if has_text(column) else _ready(column)} AS {name(column.name)}"
         for n, column in enumerate(table.columns)
         if not isinstance(column.origin, FromExpression) or column.name == TRANSFORMED_AT
     ]
     return select(["*", *values], with_texts)
+
+
+def _is_read(column: Column) -> bool:
+    """Whether a column's text is what was read, with nothing done to it: each further layer costs planning time."""
+    return not isinstance(column.origin, FromRaw) and not column.null_values and column.default is None
+
+
+def _text_name(column: Column, number: int) -> str:
+    """Return the name that a column's text has before its type is applied."""
+    if not _is_read(column):
+        return name(f"__t_{number}")
+    origin = column.origin
+    return name(f"__at_{origin.up}" if isinstance(origin, FromItem) else f"__v_{number}")
 
 
 def has_text(column: Column) -> bool:
@@ -234,7 +248,7 @@ def _broken(kind: str, column: Column, number: int) -> str:
         return f"{value} IS NULL"
     if kind == "length":
         return f"length({value}) > {column.type.length}"
-    return misfit(name(f"__t_{number}"), value, column.type) if has_text(column) else expression_misfit(column)
+    return misfit(_text_name(column, number), value, column.type) if has_text(column) else expression_misfit(column)
 
 
 def _failed(table: Table) -> str:
