@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import psycopg
 from psycopg import errors
 
-from mlbsdk.plugin import ConfigurationError, MlbsdkError, SourceError
+from mlbsdk.plugin import ConfigurationError, MlbsdkError, SourceError, TargetUnwritableError
 
 OLDEST = 14
 _CONNECT_SECONDS = "10"
@@ -38,7 +38,12 @@ class Database:
         Raises:
             ConfigurationError: libpq does not understand it, or it has a secret where it would be shown.
         """
-        parts = urlsplit(address)
+        try:
+            parts = urlsplit(address)
+        except ValueError:  # its text may repeat the password
+            raise _no_address(address) from None
+        if not address.startswith(("postgresql://", "postgres://")):
+            raise _no_address(f"postgresql:{address}")
         # libpq takes '+' as it stands, so what is not ours is handed on as it was written.
         query = [(unquote(part.partition("=")[0]), part) for part in parts.query.split("&") if part]
         _refuse_shown_secrets(parts, [name for name, _ in query])
@@ -46,15 +51,14 @@ class Database:
         rest = "&".join(part for name, part in query if name not in _OWN_PARAMETERS)
         plain = f"{parts.scheme}://{parts.netloc}{parts.path}" + (f"?{rest}" if rest else "")
         try:
-            psycopg.conninfo.conninfo_to_dict(plain)
+            known = psycopg.conninfo.conninfo_to_dict(plain)
         except psycopg.ProgrammingError as problem:
             has_password = ":" in parts.netloc.rpartition("@")[0]
             # libpq repeats what it does not understand.
-            why = "" if has_password else f": {_first_line(problem)}"
-            raise ConfigurationError(
-                f"'{address}' is no address of a PostgreSQL database{why}",
-                fix="Write postgresql://USER@HOST:PORT/DATABASE; the password belongs into PGPASSWORD or ~/.pgpass.",
-            ) from None
+            raise _no_address(address, "" if has_password else f": {_first_line(problem)}") from None
+        ports = str(known.get("port") or "").split(",")
+        if not all(port.isdigit() for port in ports if port):
+            raise _no_address(address, ": its port is no number")
         return cls(plain, own)
 
     @property
@@ -80,6 +84,7 @@ class Database:
             self.address,
             autocommit=autocommit,
             application_name="mlbsdk",
+            client_encoding="UTF8",
             connect_timeout=int(_CONNECT_SECONDS),
             options=" ".join(part for part in (self._given_options, _OPTIONS) if part),
         )
@@ -88,6 +93,13 @@ class Database:
             made.close()
             raise ConfigurationError(f"PostgreSQL {version} is too old: mlbsdk needs {OLDEST} or newer")
         return made
+
+
+def _no_address(address: str, why: str = "") -> ConfigurationError:
+    return ConfigurationError(
+        f"'{address}' is no address of a PostgreSQL database{why}",
+        fix="Write postgresql://USER@HOST:PORT/DATABASE; the password belongs into PGPASSWORD or ~/.pgpass.",
+    )
 
 
 def _refuse_shown_secrets(parts: SplitResult, parameters: list[str]) -> None:
@@ -122,8 +134,7 @@ def explained(what: str, kind: type[MlbsdkError]) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as problem:
-        outcome = "" if issubclass(kind, SourceError) else _UNPUBLISHED
-        raise kind(f"{what}: {reason(problem)}", fix=advice(problem, outcome)) from problem
+        raise kind(f"{what}: {reason(problem)}", fix=advice(problem, kind)) from problem
 
 
 def reason(problem: psycopg.Error) -> str:
@@ -134,19 +145,28 @@ def reason(problem: psycopg.Error) -> str:
     return ": ".join(part for part in (primary, problem.diag.message_detail) if part)
 
 
-def advice(problem: psycopg.Error, outcome: str = _UNPUBLISHED) -> str:
-    """Return what to do about an error; ``outcome`` says what it has left, empty where only reading was tried."""
+def advice(problem: psycopg.Error, kind: type[MlbsdkError]) -> str:
+    """Return what to do about an error that is raised as ``kind``."""
+    outcome = "" if issubclass(kind, SourceError | TargetUnwritableError) else _UNPUBLISHED
     text = str(problem)
     if isinstance(problem, errors.InvalidPassword) or "password authentication failed" in text or "no password" in text:
         return "Give the right password in PGPASSWORD or ~/.pgpass."
     if isinstance(problem, errors.InvalidCatalogName) or ("database" in text and "does not exist" in text):
         return "Create the database first (createdb), or correct its name."
-    if isinstance(problem, errors.InsufficientPrivilege) and not outcome:
+    if isinstance(problem, errors.InsufficientPrivilege) and issubclass(kind, SourceError):
         return "Grant this role USAGE on the schema and SELECT on the table."
+    if "role" in text and "does not exist" in text:
+        return "Create the role first (createuser), or correct the address's user."
     if isinstance(problem, errors.InsufficientPrivilege):
         return "Grant this role what docs/postgresql.md lists under 'Permissions'."
     if isinstance(problem, errors.DiskFull):
         return "Free space for the server; nothing of this batch was published. Then run again."
+    if isinstance(problem, errors.UntranslatableCharacter) and "no equivalent in encoding" in text:
+        return f"{outcome} Use a database whose encoding is UTF8.".strip()
+    if isinstance(problem, errors.CharacterNotInRepertoire | errors.UntranslatableCharacter):
+        is_escaped = isinstance(problem, errors.UntranslatableCharacter)  # in JSON
+        rule = r"NOT contains(COLUMN, '\\u0000')" if is_escaped else "NOT contains(COLUMN, chr(0))"
+        return f"{outcome} Refuse such rows by a rule of the mapping, {rule}, with --on-error quarantine.".strip()
     if is_lost(problem):
         return f"{outcome} Check that the server runs and can be reached, then run again.".strip()
     return outcome
