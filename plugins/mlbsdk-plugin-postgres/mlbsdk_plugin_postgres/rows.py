@@ -49,8 +49,17 @@ def with_lineage_text(rows: pa.Table) -> pa.Table:
 def _as_text(lineage: pa.StructArray) -> pa.Array:
     """Return a text for each row that differs where rows differ."""
     fields = [lineage.field(number) for number in range(lineage.type.num_fields)]
-    texts = [pc.binary_join(one, "\x1f") if pa.types.is_list(one.type) else one.cast(pa.string()) for one in fields]
-    return pc.binary_join_element_wise(*texts, "\x1e", null_handling="replace", null_replacement="\x00")
+    return _joined([_code(one) for one in fields], "\x1e")
+
+
+def _code(values: pa.Array) -> pa.Array:
+    if pa.types.is_list(values.type):  # lists of no item and of an empty one have the same text
+        return _joined([pc.list_value_length(values).cast(pa.string()), pc.binary_join(values, "\x1f")], "\x1f")
+    return (values.dictionary_encode().indices if pa.types.is_string(values.type) else values).cast(pa.string())
+
+
+def _joined(texts: list[pa.Array], separator: str) -> pa.Array:
+    return pc.binary_join_element_wise(*texts, separator, null_handling="replace", null_replacement="\x00")
 
 
 def _moment(value: datetime) -> str:
