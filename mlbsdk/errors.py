@@ -168,6 +168,12 @@ class EnvironmentProblem(MlbsdkError):
     exit_code = 2
 
 
+class SparkJobError(MlbsdkError):
+    """A job of Spark's failed: memory, a lost server or disk, a fault of Spark's own."""
+
+    code = "MLBSDK602"
+
+
 class LineageError(MlbsdkError):
     """A lineage backend refused or lost events; never fatal to a run."""
 

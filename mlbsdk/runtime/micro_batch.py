@@ -65,15 +65,16 @@ class MicroBatches:
                 tables = steps.transform(steps.take(raw))
                 if not steps.intake.read:
                     return
-                judged = until.judge(tables, steps.intake.documents) if until is not None else {}
             with self.watchers.phase("write"):
                 steps.write_targets(tables, batch_id)
+                batch = _batch_report(part, steps.intake, batch_id, begun_at)
+                # After writing, so that nobody waits for it.
+                judged = until.judge(tables, steps.intake.documents) if until is not None else {}
         except BaseException:
             self.report.add(part)
             raise
         finally:
             steps.release()
-        batch = _batch_report(part, steps.intake, batch_id, begun_at)
         if until is not None:
             until.take(judged)
             until.save(self.checkpoint)

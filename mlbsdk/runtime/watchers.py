@@ -13,6 +13,7 @@ from mlbsdk.hookspecs import RunListener
 from mlbsdk.plugins import Plugins
 from mlbsdk.report import RunReport
 from mlbsdk.runtime.addresses import is_local
+from mlbsdk.runtime.failures import told_in_a_sentence
 
 
 class Watchers:
@@ -54,11 +55,16 @@ class Watchers:
 
     @contextlib.contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Tell that a phase begins, and note its seconds."""
+        """Tell that a phase begins, and note its seconds.
+
+        Raises:
+            SparkJobError: one of Spark's jobs failed in it.
+        """
         self.tell("phase_changed", name)
         begun = time.monotonic()
         try:
-            yield
+            with told_in_a_sentence():
+                yield
         finally:
             self.report.phases[name] = self.report.phases.get(name, 0.0) + time.monotonic() - begun
 
