@@ -20,15 +20,19 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from generate import Games
+
+# The tests' PostgreSQL server.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from mlbsdk.errors import ConfigurationError
 from mlbsdk.mapping.compile import compile_mapping
@@ -41,7 +45,9 @@ from mlbsdk.runtime.parse import envelope_ddl, parse
 from mlbsdk.runtime.run import RunRequest, load_mapping, run
 from mlbsdk.runtime.session import session
 from mlbsdk.runtime.sources import FileSource
+from mlbsdk.runtime.stream import StreamRequest, stream
 from mlbsdk.runtime.transformation import BaseTransformation, OnError, in_threads, transformation_for
+from tests.postgres import Server, running
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -50,7 +56,8 @@ HERE = Path(__file__).resolve().parent
 MAPPING = HERE.parent / "mappings/game/live_game_v1.yaml"
 NAME = "game.live_game_v1"
 LATER = 30
-SECTIONS = ("floor", "delta", "parquet", "plain", "per-table")
+SECTIONS = ("floor", "delta", "parquet", "postgresql", "stream", "plain", "per-table")
+STREAMED = 8
 FIRST, AGAIN, NEWER = "first load", "same again", "newer captures"
 
 
@@ -170,6 +177,8 @@ class Workload:
             "floor": self._floor,
             "delta": lambda: self._engine("delta"),
             "parquet": lambda: self._engine("parquet"),
+            "postgresql": lambda: self._engine("postgresql"),
+            "stream": self._stream,
             "plain": self._plain,
             "per-table": self._per_table,
         }
@@ -206,10 +215,10 @@ class Workload:
         names = {step: f"engine to {format}, {step}" for step in (FIRST, AGAIN, NEWER)}
         last: dict[str, RunReport] = {}
         for _ in range(self.runs):
-            with self.bench.fresh() as target:
+            with self.bench.target(format) as target:
                 for step, source in ((FIRST, self.first), (AGAIN, self.first), (NEWER, self.later)):
                     with self._timed(names[step]):
-                        last[step] = self._run(source, f"{format}:{target}")
+                        last[step] = self._run(source, target)
         for step, name in names.items():
             self.bench.out(self.measures[name].line())
             phases = ", ".join(f"{phase} {seconds:.2f}" for phase, seconds in last[step].phases.items())
@@ -217,6 +226,30 @@ class Workload:
             changed = ", ".join(one for one in changes if not one.startswith("0 "))
             self.bench.out(f"      last run: {phases}; rows: {changed}")
         self.tables = last[FIRST].tables
+
+    def _stream(self) -> None:
+        """Stream captures into PostgreSQL, each arriving when the one before is visible."""
+        if self.games > 1:
+            return
+        source = self.folder / "stream"
+        source.mkdir()
+        stop = threading.Event()
+        following = _Following(self.bench.given.seed, source, stop)
+        with self.bench.target("postgresql") as target:
+            following.capture_arrives()
+            request = StreamRequest(
+                name=NAME,
+                source=str(source),
+                target=target,
+                trigger="1s",
+                checkpoint=str(self.folder / "checkpoint"),
+                mapping=self.bench.mapping_file,
+                spark=self.bench.settings,
+            )
+            stream(request, self.bench.plugins, self.spark, (following,), stop)
+        name = "stream to postgresql, one capture, from trigger to visible"
+        self.measures[name] = Measure(name, following.seconds, [0])
+        self.bench.out(self.measures[name].line())
 
     def _plain(self) -> None:
         """The same DataFrames, written once by Spark without comparing them with anything."""
@@ -311,6 +344,38 @@ class Workload:
         measure.jobs.append(self.bench.counter.mark() - before - 1)
 
 
+class _Following:
+    """Hands a stream the next capture when the last one is visible, and notes the seconds that each took."""
+
+    def __init__(self, seed: int, folder: Path, stop: threading.Event) -> None:
+        self.games = Games(seed)
+        self.folder = folder
+        self.stop = stop
+        self.seconds: list[float] = []
+
+    def capture_arrives(self) -> None:
+        """Move the same game into the folder, captured another half hour later."""
+        number = len(self.seconds)
+        made = self.games.write(self.folder / ".new", 1, LATER * (number + 1), False)
+        made[0].rename(self.folder / f"{number}.json")
+
+    def phase_changed(self, report: RunReport, phase: str) -> None: ...
+
+    def run_started(self, report: RunReport) -> None: ...
+
+    def run_completed(self, report: RunReport) -> None: ...
+
+    def run_failed(self, report: RunReport, error: BaseException) -> None: ...
+
+    def batch_written(self, report: RunReport, batch_id: int) -> None:
+        if report.stream is not None and report.stream.last is not None:
+            self.seconds.append(report.stream.last.seconds)
+        if len(self.seconds) == STREAMED:
+            self.stop.set()
+        else:
+            self.capture_arrives()
+
+
 _KINDS = ("inserted", "updated", "unchanged", "deleted", "quarantined")
 _PLAIN = {FIRST: "new tables", AGAIN: "into them"}
 
@@ -332,6 +397,8 @@ class Bench:
         needs = [self.plugins.writer(format).spark for format in ("delta", "parquet")]
         self.spark = session(needs, self.settings, work / "spark.log")
         self.counter = JobCounter(self.spark)
+        self.server: Server | None = None
+        self._exits = ExitStack()
 
     def measure(self) -> None:
         """Measure everything and print it."""
@@ -354,6 +421,22 @@ class Bench:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    @contextmanager
+    def target(self, format: str) -> Iterator[str]:
+        """Give the address of an empty target."""
+        if format == "postgresql":
+            self.server = self.server or self._exits.enter_context(running())
+            with self.server.database() as address:
+                yield address
+            return
+        with self.fresh() as folder:
+            yield f"{format}:{folder}"
+
+    def close(self) -> None:
+        """End what was started."""
+        self.spark.stop()
+        self._exits.close()
 
     def _machine(self) -> None:
         java = self.spark._jvm.System.getProperty("java.version")  # type: ignore[union-attr]
@@ -384,6 +467,14 @@ class Bench:
             floor = many.best("parse floor: from_json of the mapped paths")
             text = f"{many.label} to Parquet, {step}: whole run / parse floor"
             found.append(Criterion(text, ratio(many.best(f"engine to parquet, {step}"), floor), 4))
+        for step in (FIRST, AGAIN, NEWER):
+            text = f"{many.label} to PostgreSQL, {step}: whole run / to Delta"
+            value = ratio(many.best(f"engine to postgresql, {step}"), many.best(f"engine to delta, {step}"))
+            found.append(Criterion(text, value, 2))
+        visible = one.best("stream to postgresql, one capture, from trigger to visible") if one else None
+        found.append(
+            Criterion("one capture streamed into PostgreSQL, warm: seconds from trigger to visible", visible, 2.5)
+        )
         jobs = [
             (max(measure.jobs), f"{name}, {workload.label}")
             for workload in workloads
@@ -484,7 +575,7 @@ def main() -> int:
         bench.measure()
         if given.save:
             print(f"saved: {bench.out.save(given.save)}")
-        bench.spark.stop()
+        bench.close()
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return 1 if bench.failures else 0

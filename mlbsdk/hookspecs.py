@@ -122,7 +122,8 @@ class SourceDecl:
     """The URI scheme, such as ``delta`` in ``delta:warehouse/raw``."""
     summary: str
     make: Callable[[str, Mapping[str, object]], Source]
-    """(the address, options) -> Source."""
+    """(the address, options) -> Source. Options are ``plan``, the compiled mapping, and ``where``, the values that root
+    fields must have, by field; a source that can't look them up raises ConfigurationError."""
     spark: SparkRequirements = field(default_factory=SparkRequirements)
 
 

@@ -1,4 +1,4 @@
-"""A live game, replayed: growing captures stream into PostgreSQL while a reader watches."""
+"""A live game, replayed: growing captures stream into PostgreSQL, two runs write it too, and a reader watches."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
+from mlbsdk.report import RunReport
 from mlbsdk.runtime.run import RunRequest, run
 from mlbsdk.runtime.stream import StreamRequest, stream
 from tests.conftest import SAMPLES
@@ -105,7 +106,9 @@ class Reader:
             self.mistakes.append(f"game {game}, {count} plays of {times}, {orphans} pitches without a play")
 
 
-def test_a_live_game_while_a_reader_watches(spark: SparkSession, postgres_server: Server, tmp_path: Path) -> None:
+def test_a_live_game_with_runs_beside_it_while_a_reader_watches(
+    spark: SparkSession, postgres_server: Server, tmp_path: Path
+) -> None:
     folder = tmp_path / "captures"
     folder.mkdir()
     cuts = list(captures())
@@ -118,10 +121,20 @@ def test_a_live_game_while_a_reader_watches(spark: SparkSession, postgres_server
             draft.rename(folder / f"747175-{number:02}.json")
             time.sleep(0.25)
 
+    def rerun(address: str) -> None:
+        """Write the same game beside the stream: captures that it has written, or has still to write."""
+        for number in range(2):
+            while not any(folder.glob(f"747175-{number}*.json")):
+                time.sleep(0.05)
+            source = f"{folder}/747175-{number}*.json"
+            others.append(run(RunRequest(name=NAME, source=source, target=address), spark=spark))
+
+    others: list[RunReport] = []
     with postgres_server.database() as live, postgres_server.database() as whole:
-        feeder = threading.Thread(target=arrive)
+        beside = [threading.Thread(target=arrive), threading.Thread(target=rerun, args=(live,))]
         with Reader(live, plays_of) as reader:
-            feeder.start()
+            for thread in beside:
+                thread.start()
             report = stream(
                 StreamRequest(
                     name=NAME,
@@ -134,8 +147,10 @@ def test_a_live_game_while_a_reader_watches(spark: SparkSession, postgres_server
                 ),
                 spark=spark,
             )
-            feeder.join()
+            for thread in beside:
+                thread.join()
         assert not reader.mistakes
+        assert [one.status for one in others] == ["completed", "completed"]
         assert len(reader.seen) >= 2
         assert (report.status, report.documents.read) == ("completed", CAPTURES)
         last = tmp_path / "last.json"
