@@ -14,6 +14,7 @@ from mlbsdk.hookspecs import RunListener, TransformDecl
 from mlbsdk.mapping.compile import compile_mapping
 from mlbsdk.plugins import Plugins
 from mlbsdk.report import RunReport
+from mlbsdk.runtime.interpreting import interpreting
 from mlbsdk.runtime.preparation import (
     DEFAULT_TARGET,
     find_transform,
@@ -91,16 +92,17 @@ def run(
                 spark = spark or session(needs, request.spark, request.log_file)
             kind = plugins.call(transform, transformation_for, transform.name, transform.make)
             steps = kind(spark, loaded, source=source, writer=writer, on_error=request.on_error, report=report)
-            try:
-                with watchers.phase("read"):
-                    raw = steps.read_source()
-                    watchers.tell("run_started")
-                    tables = steps.transform(raw)
-                    _note_nothing(request, report)
-                with watchers.phase("write"):
-                    steps.write_targets(tables)
-            finally:
-                steps.release()
+            with interpreting(spark, size):
+                try:
+                    with watchers.phase("read"):
+                        raw = steps.read_source()
+                        watchers.tell("run_started")
+                        tables = steps.transform(raw)
+                        _note_nothing(request, report)
+                    with watchers.phase("write"):
+                        steps.write_targets(tables)
+                finally:
+                    steps.release()
             watchers.batch_written(0)
         return report
 

@@ -17,6 +17,7 @@ from mlbsdk.runtime.checkpoint import Checkpoint, Marker, canonical, without_pas
 from mlbsdk.runtime.durations import seconds_of
 from mlbsdk.runtime.ending import EndedBy, Ending
 from mlbsdk.runtime.following import RangeFollower, SparkFollower
+from mlbsdk.runtime.interpreting import interpreting
 from mlbsdk.runtime.micro_batch import MicroBatches
 from mlbsdk.runtime.preparation import (
     DEFAULT_TARGET,
@@ -117,7 +118,9 @@ def stream(
             kind = plugins.call(transform, transformation_for, transform.name, transform.make)
             batches = MicroBatches(kind, loaded, writer, request.on_error, report, watchers, ending, checkpoint)
             assert report.stream is not None
-            report.stream.ended_by = _follow(batches, spark, source, trigger_s)
+            # Between two looks few captures come; when catching up there may be many.
+            with interpreting(spark, None if trigger_s is None else 0):
+                report.stream.ended_by = _follow(batches, spark, source, trigger_s)
     return report
 
 

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import pytest
 
 from mlbsdk.report import RunReport
+from mlbsdk.runtime import interpreting
 from mlbsdk.runtime.run import RunRequest, run
 from tests.conftest import DATA, SAMPLES
 from tests.oracle import boxscore, linescore, live_game
@@ -141,7 +143,9 @@ def publishing(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture(scope="module")
 def first(publishing: Callable[..., Published]) -> Published:
-    return publishing("game.live_game_v1", FIRST, LIVE_GAME_KEYS)
+    """Publish by the code that Spark makes for many rows; all others here are few and interpreted."""
+    with patch.object(interpreting, "FEW_BYTES", -1):
+        return publishing("game.live_game_v1", FIRST, LIVE_GAME_KEYS)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,35 @@
+"""Have Spark interpret expressions while few rows are computed, where making code for them would take longer."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+#: Up to this much JSON text, some twenty games.
+FEW_BYTES = 16 * 1024 * 1024
+#: Spark setting -> (its default, its value for few rows).
+_SETTINGS = {
+    "spark.sql.codegen.factoryMode": ("FALLBACK", "NO_CODEGEN"),
+    "spark.sql.codegen.wholeStage": ("true", "false"),
+}
+
+
+@contextlib.contextmanager
+def interpreting(spark: SparkSession, size: int | None) -> Iterator[None]:
+    """Interpret expressions inside, if so many bytes of JSON text are few; None is not known, and taken for many.
+
+    A mapping of a thousand columns means a hundred classes to generate and compile. What a user has set stays.
+    """
+    few = size is not None and size <= FEW_BYTES
+    free = [name for name, (default, _) in _SETTINGS.items() if few and spark.conf.get(name, default) == default]
+    for name in free:
+        spark.conf.set(name, _SETTINGS[name][1])
+    try:
+        yield
+    finally:
+        for name in free:
+            spark.conf.unset(name)
