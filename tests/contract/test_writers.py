@@ -167,7 +167,7 @@ def batches(order: Sequence[Capture], sizes: Sequence[int]) -> list[list[Capture
     return cut
 
 
-@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
 @given(order=_ORDERS, sizes=_SPLITS)
 def test_any_order_and_interleaving_ends_in_the_same_tables(
     spark: SparkSession, way: Way, tmp_path_factory: pytest.TempPathFactory, order: list[Capture], sizes: list[int]

@@ -163,6 +163,7 @@ def start_run(folder: Path, address: str, captures: Sequence[Capture], master: s
     )
 
 
+@pytest.mark.slow
 def test_tasks_that_die_are_done_again(database: str, tmp_path: Path) -> None:
     """Connections of four attempts are ended, which ends Spark's job: the writer begins the batch again.
 
@@ -223,6 +224,7 @@ def test_postgres_killed_after_tasks_have_copied(
             assert not [name for name in staging(address) if "pg_temp" not in name]
 
 
+@pytest.mark.slow
 def test_postgres_killed_at_random_moments_while_tasks_copy(spark: SparkSession, mortal: Server) -> None:
     chance = random.Random(4)
     captures = [Capture(game, 2) for game in range(1, 6)]
@@ -242,6 +244,7 @@ def test_postgres_killed_at_random_moments_while_tasks_copy(spark: SparkSession,
 # The whole run is killed
 
 
+@pytest.mark.slow
 def test_the_whole_run_killed_with_its_java(database: str, tmp_path: Path) -> None:
     """What it staged is dropped by the next run; what another run stages meanwhile is not."""
     plan = _arrow_batch(KILLED, 0).plan

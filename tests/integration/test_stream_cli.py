@@ -166,6 +166,7 @@ def test_available_now_for_people_and_for_machines(folder: Path) -> None:
     assert read("delta", folder / "out") == rows_after([*FIRST, *SECOND])
 
 
+@pytest.mark.slow
 def test_a_failure_for_machines_is_the_last_line(folder: Path) -> None:
     (folder / "in" / "bad.json").write_text("{")
     done = stream_once(folder, "--json", "--on-error", "fail")
@@ -192,6 +193,7 @@ def test_sigterm_in_the_middle_of_a_batch_completes_it(folder: Path) -> None:
     assert read("delta", folder / "out") == rows_after([*FIRST, *SECOND])
 
 
+@pytest.mark.slow
 def test_ctrl_c_between_batches_ends_it(folder: Path) -> None:
     running = Streaming(folder)
     running.wait_for_batch(0)
@@ -224,6 +226,7 @@ def test_a_batch_that_was_interrupted_is_repeated_and_nothing_is_lost_or_doubled
     assert read("delta", folder / "out") == rows_after([*FIRST, *SECOND])
 
 
+@pytest.mark.slow
 def test_until_and_idle_timeout_end_it(folder: Path) -> None:
     done = command(*base_arguments(), "--until", "state LIKE 'minute%'", cwd=folder)
     assert done.returncode == 0, done.stderr
@@ -233,6 +236,7 @@ def test_until_and_idle_timeout_end_it(folder: Path) -> None:
     assert "0 batches; ended: no capture came for --idle-timeout." in done.stdout
 
 
+@pytest.mark.slow
 def test_a_changed_mapping_is_refused_and_then_accepted(folder: Path) -> None:
     assert stream_once(folder).returncode == 0
     changed = folder / "changed.yaml"
