@@ -100,9 +100,12 @@ def test_every_error_code_that_a_page_names_exists() -> None:
     assert {entry for entry in named if entry[1] not in known} == set()
 
 
-def test_every_command_is_in_its_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLBSDK_LOAD_PLUGINS", "")
+def test_every_command_is_in_its_page() -> None:
+    """But those of plugins, which their own pages tell of."""
     from mlbsdk.cli.main import build
+    from mlbsdk.plugins import Plugins
+
+    of_plugins = tuple(f"mlbsdk {declared.name}" for declared in Plugins.load().commands())
 
     def commands(command: click.Command, path: str) -> Iterator[str]:
         for name, child in getattr(command, "commands", {}).items():
@@ -111,7 +114,8 @@ def test_every_command_is_in_its_page(monkeypatch: pytest.MonkeyPatch) -> None:
 
     found = [*commands(typer.main.get_command(build()), "mlbsdk")]
     assert "mlbsdk lineage flush" in found
-    assert [path for path in found if f"# `{path}`\n" not in page("cli.md")] == []
+    own = [path for path in found if not path.startswith(of_plugins)]
+    assert [path for path in own if f"# `{path}`\n" not in page("cli.md")] == []
 
 
 @pytest.mark.parametrize(
