@@ -26,6 +26,8 @@ from mlbsdk.errors import (
     TargetSchemaError,
     TargetUnwritableError,
     WriteError,
+    did_you_mean,
+    shortened,
 )
 from mlbsdk.hookspecs import (
     HOOKSPEC_VERSION,
@@ -46,8 +48,11 @@ from mlbsdk.hookspecs import (
 )
 
 if TYPE_CHECKING:
+    from mlbsdk.cli.columns import aligned
     from mlbsdk.mapping.ddl import CREATE_LEDGER as CREATE_POSTGRES_LEDGER
     from mlbsdk.mapping.ddl import PostgresTable
+    from mlbsdk.mapping.ddl import names as postgres_names
+    from mlbsdk.mapping.ddl import quoted as postgres_quoted
     from mlbsdk.mapping.ddl import schemas as postgres_schemas
     from mlbsdk.mapping.load import load_file
     from mlbsdk.mapping.model import Mapping as TransformMapping
@@ -58,6 +63,7 @@ if TYPE_CHECKING:
     from mlbsdk.report import RunReport
     from mlbsdk.runtime.batch import Batch, Decisions, Document, TableRows, TableWritten
     from mlbsdk.runtime.captures import capture_files, is_envelope, response_of, texts
+    from mlbsdk.runtime.parse import comparable
     from mlbsdk.runtime.raw import RAW_SCHEMA, RawBatch
     from mlbsdk.runtime.run import load_mapping
     from mlbsdk.runtime.selection import Condition, Place, conditions, document_key, document_tree, matching
@@ -113,8 +119,11 @@ __all__ = [
     "WriteError",
     "Writer",
     "WriterDecl",
+    "aligned",
     "capture_files",
+    "comparable",
     "conditions",
+    "did_you_mean",
     "document_key",
     "document_tree",
     "hookimpl",
@@ -123,13 +132,20 @@ __all__ = [
     "load_mapping",
     "matching",
     "parse_path",
+    "postgres_names",
+    "postgres_quoted",
     "postgres_schemas",
     "response_of",
+    "shortened",
     "texts",
 ]
 
 #: public name -> (module, name there)
 _LAZY = {
+    "postgres_quoted": ("mlbsdk.mapping.ddl", "quoted"),
+    "postgres_names": ("mlbsdk.mapping.ddl", "names"),
+    "comparable": ("mlbsdk.runtime.parse", "comparable"),
+    "aligned": ("mlbsdk.cli.columns", "aligned"),
     "CREATE_POSTGRES_LEDGER": ("mlbsdk.mapping.ddl", "CREATE_LEDGER"),
     "CAPTURED_AT": ("mlbsdk.mapping.plan", "CAPTURED_AT"),
     "LINEAGE": ("mlbsdk.mapping.plan", "LINEAGE"),

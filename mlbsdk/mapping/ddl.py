@@ -227,9 +227,9 @@ def qualified(table: str) -> str:
     return f"{quoted(schema)}.{quoted(name)}"
 
 
-def names(columns: Iterable[str]) -> str:
-    """Return quoted names, separated by commas."""
-    return ", ".join(map(quoted, columns))
+def names(columns: Iterable[str], prefix: str = "") -> str:
+    """Return quoted names, each after a prefix such as ``t.``, separated by commas."""
+    return ", ".join(prefix + quoted(name) for name in columns)
 
 
 def literal(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from mlbsdk.mapping.plan import Plan, Table
+
+
+def key_value(value: Any, kind: str) -> Any:
+    """Return a document key's value of a type as keys hold it: moments in UTC.
+
+    Spark gives them in the machine's time zone, without saying so.
+    """
+    return value.astimezone(timezone.utc) if kind == "TIMESTAMPTZ" and value is not None else value
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mlbsdk.errors import SourceError
-from mlbsdk.runtime.sources import JSON_LINES, FileSource
-
-# As Spark's reader does: inside a document a '}' is never followed by a '{' without a comma.
-_BETWEEN_DOCUMENTS = re.compile(r"(?<=\})\s*\n\s*(?=\{)")
+from mlbsdk.runtime.sources import BETWEEN_DOCUMENTS, JSON_LINES, FileSource
 
 
 def documents(address: str) -> Iterator[tuple[str, Any]]:
@@ -53,7 +50,7 @@ def texts(file: str) -> Iterator[tuple[str, str]]:
         text = (gzip.decompress(data) if file.lower().endswith(".gz") else data).decode("utf-8-sig")
     except (OSError, EOFError, zlib.error, ValueError) as problem:
         raise SourceError(f"'{file}' can't be read as a capture: {problem}") from problem
-    parts = text.splitlines() if file.lower().endswith(JSON_LINES) else _BETWEEN_DOCUMENTS.split(text)
+    parts = text.splitlines() if file.lower().endswith(JSON_LINES) else re.split(BETWEEN_DOCUMENTS, text)
     found = [(number, part) for number, part in enumerate(parts, 1) if part.strip()]
     if not found:
         raise SourceError(f"'{file}' is empty")

@@ -53,7 +53,7 @@ def query(plan: Plan, raw: str, stamp: RunStamp) -> str:
     """Return the query that parses the raw rows of that name."""
     options = f"map('mode', 'PERMISSIVE', 'columnNameOfCorruptRecord', {literal(_CORRUPT)})"
     parsed = select(["*", f"from_json(data, {literal(envelope_ddl(plan.document))}, {options}) AS __p"], raw)
-    opened = select([*_OPENED, f"{_document(plan.document)} AS __document"], parsed)
+    opened = select([*_OPENED, f"{document_sql(plan.document)} AS __document"], parsed)
     columns = plan.document_columns
     texts = [column for column in columns if not isinstance(column.origin, FromExpression)]
     keyed = select(["*", *(f"{_typed(column)} AS {name(column.name)}" for column in texts)], opened)
@@ -100,7 +100,8 @@ def spark_type(node: Node) -> str:
     return f"array<{spark_type(node.item)}>" if node.kind == "array" else f"map<string,{spark_type(node.item)}>"
 
 
-def _document(document: Node) -> str:
+def document_sql(document: Node) -> str:
+    """Return the response of ``__p``, parsed by :func:`envelope_ddl`: of a bare body and of an envelope alike."""
     bare = ", ".join(f"{literal(field)}, __p.{name(field)}" for field in document.fields)
     return f"coalesce(__p.{_RESPONSE}, named_struct({bare}))"
 

@@ -21,7 +21,7 @@ from mlbsdk.mapping.origins import from_raw
 from mlbsdk.mapping.paths import parse_path
 from mlbsdk.mapping.plan import Node
 from mlbsdk.mapping.types import ColumnType
-from mlbsdk.runtime.parse import spark_type
+from mlbsdk.runtime.parse import document_sql, spark_type
 from mlbsdk.runtime.raw import RAW_SCHEMA
 from mlbsdk.runtime.sql import Over, literal, name, reach, select
 
@@ -91,10 +91,7 @@ def matching(rows: DataFrame, wanted: Iterable[Condition]) -> DataFrame:
     tree = _tree(condition.place.path for condition in found if condition.place.parameter is None)
     with Over(rows) as over:
         parsed = select(["*", f"from_json(data, {literal(_ddl(tree))}) AS __p"], over.name)
-        document = "coalesce(__p.response, named_struct({}))".format(
-            ", ".join(f"{literal(field)}, __p.{name(field)}" for field in tree.fields)
-        )
-        opened = select(["*", f"{document if tree.fields else 'NULL'} AS __document"], parsed)
+        opened = select(["*", f"{document_sql(tree) if tree.fields else 'NULL'} AS __document"], parsed)
         return over.run(select(map(name, RAW_SCHEMA), opened, " AND ".join(map(_is_met, found))))
 
 

@@ -21,7 +21,7 @@ WHOLE_DOCUMENTS = (".json", ".json.gz")
 JSON_LINES = (".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz")
 _GZIP_RATIO = 10
 # Between two documents of one file; inside a JSON document a '}' is never followed by a '{' without a comma.
-_BETWEEN_DOCUMENTS = r"(?<=\})\s*\n\s*(?=\{)"
+BETWEEN_DOCUMENTS = r"(?<=\})\s*\n\s*(?=\{)"
 #: Most files of a batch of a stream: a batch of whole games then has some 200 MB of text.
 _FILES_A_BATCH = 200
 #: Most bytes of a batch of a stream from a Delta table; it is compressed about as much as gzip does.
@@ -273,7 +273,7 @@ def _whole_documents(read: DataFrame) -> DataFrame:
     from pyspark.sql import functions as F
 
     several = F.col("value").contains("}\n{") | F.col("value").contains("}\r\n{")
-    texts = F.when(several, F.split(F.col("value"), _BETWEEN_DOCUMENTS)).otherwise(F.array("value"))
+    texts = F.when(several, F.split(F.col("value"), BETWEEN_DOCUMENTS)).otherwise(F.array("value"))
     exploded = read.select(F.posexplode(texts).alias("position", "data"), *_file_columns())
     return _file_rows(exploded, F.when(F.col("position") > 0, F.concat(F.lit("#"), F.col("position"))).otherwise(""))
 

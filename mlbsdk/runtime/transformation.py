@@ -28,7 +28,7 @@ from mlbsdk.mapping.load import LoadedMapping
 from mlbsdk.mapping.plan import CAPTURED_AT, LINEAGE, Plan, Table
 from mlbsdk.quality import native, quarantine
 from mlbsdk.report import DocumentsReport, RuleReport, RunReport, TableReport
-from mlbsdk.runtime.batch import Batch, Document, TableRows, TableWritten
+from mlbsdk.runtime.batch import Batch, Document, TableRows, TableWritten, key_value
 from mlbsdk.runtime.cut import RunStamp, cut
 from mlbsdk.runtime.parse import ParsedDocument, parse
 from mlbsdk.runtime.raw import RAW_SCHEMA, RawBatch
@@ -291,8 +291,7 @@ class BaseTransformation:
         key = None
         if row["problem"] is None:
             values = ((row["document_columns"][name], types[name]) for name in self.plan.key)
-            # Spark gives moments in the machine's time zone, without saying so.
-            key = tuple(_utc(value) if kind == "TIMESTAMPTZ" else value for value, kind in values)
+            key = tuple(key_value(value, kind) for value, kind in values)
         return ParsedDocument(
             row["document_id"],
             row["row_id"],

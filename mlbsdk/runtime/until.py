@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlbsdk.errors import ConfigurationError
 from mlbsdk.mapping.expressions import ExpressionError, check_condition
 from mlbsdk.mapping.plan import CAPTURED_AT, Plan
-from mlbsdk.runtime.batch import Document
+from mlbsdk.runtime.batch import Document, key_value
 from mlbsdk.runtime.checkpoint import FORMAT, Checkpoint
 
 if TYPE_CHECKING:
@@ -86,16 +86,11 @@ class Until:
 
     def _rows(self, table: DataFrame) -> dict[tuple[str, datetime], list[bool]]:
         """Return whether rows satisfy the condition, by document and capture: a few values for each document."""
-        key = self.table.document_key
+        key = {name: self.table.column(name).type.name for name in self.table.document_key}
         condition = f"coalesce({self.sql}, false) AS __met"
         found: dict[tuple[str, datetime], list[bool]] = {}
         for row in table.selectExpr(*(f"`{name}`" for name in key), f"`{CAPTURED_AT}`", condition).collect():
             captured_at = row[CAPTURED_AT].astimezone(timezone.utc)
-            document = Document(tuple(self._key_value(name, row[name]) for name in key), captured_at)
+            document = Document(tuple(key_value(row[name], kind) for name, kind in key.items()), captured_at)
             found.setdefault((document.name, captured_at), []).append(row["__met"])
         return found
-
-    def _key_value(self, name: str, value: Any) -> Any:
-        # Spark gives moments in the machine's time zone, without saying so.
-        is_moment = self.table.column(name).type.name == "TIMESTAMPTZ" and value is not None
-        return value.astimezone(timezone.utc) if is_moment else value

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import psycopg
 
-from mlbsdk.plugin import CREATE_POSTGRES_LEDGER, PostgresTable, StoredSchemaError, Table, postgres_schemas
+from mlbsdk.plugin import (
+    CREATE_POSTGRES_LEDGER,
+    PostgresTable,
+    StoredSchemaError,
+    Table,
+    postgres_quoted,
+    postgres_schemas,
+)
 
 #: The schema of mlbsdk's own tables: the ledger of documents, the quarantine, staging.
 OWN_SCHEMA = "mlbsdk"
@@ -66,7 +73,7 @@ def make_own(connection: psycopg.Connection) -> None:
 
 def _make_schema(connection: psycopg.Connection, name: str) -> None:
     if not _exists(connection, "SELECT FROM pg_namespace WHERE nspname = %s", name):
-        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(name)}")
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {postgres_quoted(name)}")
 
 
 def read(connection: psycopg.Connection, name: str) -> Stored | None:
@@ -116,15 +123,15 @@ def differences(table: Table, stored: Stored | None) -> list[str]:
     if stored is None:
         return []
     wanted = PostgresTable(table)
+    known = wanted.types()
     found = [
         f"{table.name}.{name} is {stored.columns[name]}, the mapping says {kind}"
-        for name, kind in wanted.types().items()
+        for name, kind in known.items()
         if name in stored.columns and stored.columns[name] != kind
     ]
     if set(stored.key) != set(table.primary_key):
         have = f"the primary key ({', '.join(stored.key)})" if stored.key else "no primary key"
         found.append(f"{table.name} has {have}, the mapping says ({', '.join(table.primary_key)})")
-    known = wanted.types()
     found += [
         f"{table.name}.{name} may not be null and is not in the mapping"
         for name in sorted(stored.required - set(known))
@@ -197,13 +204,3 @@ def _exists(connection: psycopg.Connection, query: str, *values: str) -> bool:
 
 def _partitioned(column: str | None) -> str:
     return f"partitioned by {column}" if column else "not partitioned"
-
-
-def names_of(columns: Iterable[str], prefix: str = "") -> str:
-    """Return quoted names, each after a prefix, separated by commas."""
-    return ", ".join(prefix + quoted(name) for name in columns)
-
-
-def quoted(name: str) -> str:
-    """Return an identifier in quotes."""
-    return '"' + name.replace('"', '""') + '"'

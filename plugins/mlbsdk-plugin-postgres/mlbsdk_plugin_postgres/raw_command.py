@@ -71,11 +71,12 @@ def _mappings(name: str | None, file: Path | None) -> tuple[dict[str, TransformM
 
 
 def _show(report: LoadReport) -> None:
+    from mlbsdk.plugin import aligned
+
     rows = [("TABLE", "LOADED", "ALREADY THERE")]
     rows += [(name, str(table.loaded), str(table.already_there)) for name, table in report.tables.items()]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    for line in aligned(rows):
+        typer.echo(line)
     for text in report.notes:
         typer.echo(f"note: {text}", err=True)
     for one in report.rejected:

@@ -19,6 +19,7 @@ from mlbsdk.plugin import (
     SourceError,
     TargetUnwritableError,
     TransformMapping,
+    comparable,
     document_key,
     is_envelope,
     response_of,
@@ -126,7 +127,7 @@ class Loader:
         self._database = database
         self._mappings = mappings
         self._only = only
-        self._by_request = {(m.source.endpoint.lower(), _comparable(m.source.method)): m for m in mappings.values()}
+        self._by_request = {(m.source.endpoint.lower(), comparable(m.source.method)): m for m in mappings.values()}
 
     def load(self, files: Sequence[str]) -> LoadReport:
         """Load the captures of files, those that are not in their table already.
@@ -224,7 +225,7 @@ class Loader:
             if only is None:
                 raise _Refused("it is a bare response, which does not say of what: load it with --name ENDPOINT.METHOD")
             return only
-        found = self._by_request.get((endpoint.lower(), _comparable(method)))
+        found = self._by_request.get((endpoint.lower(), comparable(method)))
         if only is not None and found is not only:
             raise _Refused(f"it is a response of {endpoint}.{method}, not of {only.name}")
         if found is None:
@@ -376,7 +377,3 @@ def _parsed(text: str, pattern: str) -> datetime | None:
 
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
-
-
-def _comparable(method: str) -> str:
-    return "".join(char for char in method.lower() if char.isalnum())

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass
 
 import psycopg
 from psycopg import sql
 
-from mlbsdk.plugin import ConfigurationError, RawSchemaError, SourceError
+from mlbsdk.plugin import ConfigurationError, RawSchemaError, SourceError, did_you_mean, shortened
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}\Z")
 #: Types of a column ``id`` by which rows can be told apart and put in order.
@@ -141,8 +140,9 @@ def find(connection: psycopg.Connection, name: str) -> RawTable:
     schema, table = split_name(name)
     relation = connection.execute(_RELATION, (schema, table)).fetchone()
     if relation is None:
+        known = [str(row[0]) for row in connection.execute(_TABLES).fetchall()]
         raise SourceError(
-            f"there is no table '{name}' in database '{connection.info.dbname}'.{_near(connection, name)}",
+            f"there is no table '{name}' in database '{connection.info.dbname}'.{did_you_mean(name, known)}",
             fix=f"'mlbsdk raw load CAPTURES --to ...' makes {name}; another one is named by ?table=schema.name.",
         )
     oid, kind, pages, partitions, stored = relation
@@ -207,10 +207,8 @@ def is_restored(connection: psycopg.Connection, table: RawTable) -> bool:
 def _check_columns(table: RawTable) -> None:
     columns = table.columns
     if "data" not in columns:
-        listed = list(table.names.values())
-        more = f" and {len(listed) - 12} more" if len(listed) > 12 else ""
         raise RawSchemaError(
-            f"'{table}' has no column 'data' with the JSON text; it has {', '.join(listed[:12])}{more}",
+            f"'{table}' has no column 'data' with the JSON text; it has {shortened(list(table.names.values()), 12)}",
             fix="A raw table has data, captured_at, endpoint, method, params, url and status_code; "
             "?table=schema.name names another one.",
         )
@@ -221,9 +219,3 @@ def _check_columns(table: RawTable) -> None:
         raise RawSchemaError(
             f"'{table}': {' and '.join(wrong)}", fix="data must be jsonb, json or text, captured_at a timestamp."
         )
-
-
-def _near(connection: psycopg.Connection, name: str) -> str:
-    known = [str(row[0]) for row in connection.execute(_TABLES).fetchall()]
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return f" Did you mean '{near[0]}'?" if near else ""

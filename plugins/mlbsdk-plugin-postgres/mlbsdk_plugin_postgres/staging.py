@@ -20,8 +20,8 @@ import psycopg
 from psycopg import errors, sql
 from psycopg.conninfo import make_conninfo
 
-from mlbsdk.plugin import LINEAGE, PostgresTable, Table, TableRows
-from mlbsdk_plugin_postgres.catalog import OWN_SCHEMA, names_of, quoted
+from mlbsdk.plugin import LINEAGE, PostgresTable, Table, TableRows, postgres_names, postgres_quoted
+from mlbsdk_plugin_postgres.catalog import OWN_SCHEMA
 from mlbsdk_plugin_postgres.connection import Database, reason
 from mlbsdk_plugin_postgres.rows import columns_with_nul, csv_of, with_lineage_text
 
@@ -55,9 +55,9 @@ def stage_here(connection: psycopg.Connection, rows: TableRows) -> Staged:
 
 def _temporary(connection: psycopg.Connection, name: str, types: Mapping[str, str]) -> str:
     """Return a temporary table of these columns, made once a connection."""
-    columns = ", ".join(f"{quoted(column)} {kind}" for column, kind in types.items())
+    columns = ", ".join(f"{postgres_quoted(column)} {kind}" for column, kind in types.items())
     digest = hashlib.sha256(f"{name} {columns}".encode()).hexdigest()[:16]
-    relation = f"pg_temp.{quoted(f'{_PREFIX}{digest}')}"
+    relation = f"pg_temp.{postgres_quoted(f'{_PREFIX}{digest}')}"
     connection.execute(f"CREATE TEMPORARY TABLE IF NOT EXISTS {relation[8:]} ({columns}) ON COMMIT DELETE ROWS")
     return relation
 
@@ -80,7 +80,7 @@ def copy(connection: psycopg.Connection, relation: str, rows: pa.Table) -> None:
     Raises:
         psycopg.DataError: a value can't be stored; its text names the column.
     """
-    statement = f"COPY {relation} ({names_of(rows.column_names)}) FROM STDIN (FORMAT csv)"
+    statement = f"COPY {relation} ({postgres_names(rows.column_names)}) FROM STDIN (FORMAT csv)"
     try:
         with connection.cursor() as cursor, cursor.copy(statement) as stream:
             for text in csv_of(rows):
@@ -118,8 +118,8 @@ class TaskStaging:
     def create(self, table: Table) -> str:
         """Make the staging table of a table and return its name."""
         columns = PostgresTable(table).types() | {TASK: "text"}
-        relation = f"{OWN_SCHEMA}.{quoted(f'{_PREFIX}{self.token:08x}_{next(self._numbers)}')}"
-        listed = ", ".join(f"{quoted(name)} {kind}" for name, kind in columns.items())
+        relation = f"{OWN_SCHEMA}.{postgres_quoted(f'{_PREFIX}{self.token:08x}_{next(self._numbers)}')}"
+        listed = ", ".join(f"{postgres_quoted(name)} {kind}" for name, kind in columns.items())
         self.connection.execute(f"CREATE UNLOGGED TABLE {relation} ({listed})")
         return relation
 

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from mlbsdk.plugin import CAPTURED_AT, PostgresTable, Table, TableWritten
-from mlbsdk_plugin_postgres.catalog import names_of, quoted
+from mlbsdk.plugin import CAPTURED_AT, PostgresTable, Table, TableWritten, postgres_names, postgres_quoted
 from mlbsdk_plugin_postgres.staging import Staged
 
 
@@ -77,23 +76,23 @@ class _Statements:
     def update(self) -> str:
         """Update rows that differ, where the incoming capture is not older."""
         changing = [name for name in self.columns if name not in self.table.primary_key]
-        assignments = [f"{quoted(name)} = s.{quoted(name)}" for name in changing]
-        assignments += [f"{quoted(name)} = NULL" for name in self.dropped]
+        assignments = [f"{postgres_quoted(name)} = s.{postgres_quoted(name)}" for name in changing]
+        assignments += [f"{postgres_quoted(name)} = NULL" for name in self.dropped]
         compared = [name for name in self.table.compared_columns if name not in self.table.primary_key]
-        captured = quoted(CAPTURED_AT)
+        captured = postgres_quoted(CAPTURED_AT)
         return (
             f"UPDATE {self.name} t SET {', '.join(assignments)} FROM {self.staging} s "
             f"WHERE {self.on_key} AND s.{captured} >= t.{captured} "
-            f"AND ROW({names_of(compared, 't.')}) IS DISTINCT FROM ROW({names_of(compared, 's.')})"
+            f"AND ROW({postgres_names(compared, 't.')}) IS DISTINCT FROM ROW({postgres_names(compared, 's.')})"
         )
 
     def insert(self) -> str:
         """Insert the rows whose key is not there."""
         return (
-            f"INSERT INTO {self.name} ({names_of(self.columns)}) SELECT {names_of(self.columns, 's.')} "
+            f"INSERT INTO {self.name} ({postgres_names(self.columns)}) SELECT {postgres_names(self.columns, 's.')} "
             f"FROM {self.staging} s WHERE NOT EXISTS (SELECT FROM {self.name} t WHERE {self.on_key})"
         )
 
 
 def _equal(one: str, other: str, columns: Sequence[str]) -> str:
-    return " AND ".join(f"{one}.{quoted(name)} = {other}.{quoted(name)}" for name in columns)
+    return " AND ".join(f"{one}.{postgres_quoted(name)} = {other}.{postgres_quoted(name)}" for name in columns)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import binascii
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -137,11 +137,10 @@ class PostgresWriter:
         self,
         connection: psycopg.Connection,
         batch: Batch,
-        staged: Iterable[Staged],
+        staged: Sequence[Staged],
         dropped: Mapping[str, tuple[str, ...]],
     ) -> dict[str, TableWritten]:
         """Take what is staged into its tables: after this commits everything is visible, before it nothing."""
-        staged = list(staged)
         _lock(connection, [one.table.name for one in staged])
         documents = self._documents(connection, batch)
         for one in staged:
