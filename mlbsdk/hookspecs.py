@@ -102,6 +102,10 @@ class RangeSource(Protocol):
     A range is text that only the source understands.
     """
 
+    def dataset(self, mapping: TransformMapping) -> tuple[str, str]:
+        """Return the OpenLineage dataset (namespace, name) of the raw data; no row is read for it."""
+        ...
+
     def next_range(self, spark: SparkSession, mapping: TransformMapping, after: str | None) -> str | None:
         """Return the range that follows ``after`` (None: from the beginning); None where nothing is new.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mlbsdk.cli.status_line import StatusLine
 from mlbsdk.errors import ConfigurationError, MlbsdkError
 
 if TYPE_CHECKING:
@@ -51,8 +52,7 @@ def run(
     from mlbsdk.runtime.transformation import OnError
     from mlbsdk.settings import default_log_file, load_settings
 
-    if on_error not in (None, "fail", "quarantine"):
-        raise ConfigurationError(f"--on-error is 'fail' or 'quarantine', not '{on_error}'")
+    require_policy(on_error)
     settings = load_settings(config, {"source": source, "target": target, "on_error": on_error})
     request = RunRequest(
         name=name,
@@ -136,25 +136,17 @@ class Progress:
 
     def __init__(self, quiet: bool) -> None:
         self.report: RunReport | None = None
-        self._status: Any = None
-        self._shown = not quiet and sys.stderr.isatty()
+        self._line = StatusLine(not quiet and sys.stderr.isatty())
 
     def phase_changed(self, report: RunReport, phase: str) -> None:
         """Show the phase."""
         self.report = report
-        if not self._shown:
-            return
-        from rich.console import Console
-
         text = {
             "start": "starting Spark",
             "read": "reading and parsing captures",
             "write": "checking and writing tables",
         }
-        if self._status is None:
-            self._status = Console(stderr=True).status("")
-            self._status.start()
-        self._status.update(f"{report.transform}: {text.get(phase, phase)}")
+        self._line.show(f"{report.transform}: {text.get(phase, phase)}")
 
     def run_started(self, report: RunReport) -> None:
         """Nothing to show."""
@@ -172,6 +164,14 @@ class Progress:
 
     def stop(self) -> None:
         """Take the progress line away."""
-        if self._status is not None:
-            self._status.stop()
-            self._status = None
+        self._line.stop()
+
+
+def require_policy(on_error: str | None) -> None:
+    """Check what ``--on-error`` was given.
+
+    Raises:
+        ConfigurationError: it is no policy.
+    """
+    if on_error not in (None, "fail", "quarantine"):
+        raise ConfigurationError(f"--on-error is 'fail' or 'quarantine', not '{on_error}'")

@@ -6,11 +6,12 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlbsdk.cli.run_command import failed, show
+from mlbsdk.cli.run_command import failed, require_policy, show
+from mlbsdk.cli.status_line import StatusLine
 from mlbsdk.errors import ConfigurationError, MlbsdkError
 
 if TYPE_CHECKING:
@@ -81,8 +82,7 @@ def stream(
     from mlbsdk.runtime.transformation import OnError
     from mlbsdk.settings import default_log_file, load_settings
 
-    if on_error not in (None, "fail", "quarantine"):
-        raise ConfigurationError(f"--on-error is 'fail' or 'quarantine', not '{on_error}'")
+    require_policy(on_error)
     flags = {"source": source, "target": target, "on_error": on_error, "trigger": trigger}
     settings = load_settings(config, flags | {"idle_timeout": idle_timeout, "checkpoint": checkpoint})
     if settings.source is None:
@@ -140,8 +140,7 @@ class Display:
     def __init__(self, as_json: bool) -> None:
         self.report: RunReport | None = None
         self._as_json = as_json
-        self._status: Any = None
-        self._is_live = not as_json and sys.stderr.isatty()
+        self._line = StatusLine(not as_json and sys.stderr.isatty())
 
     def phase_changed(self, report: RunReport, phase: str) -> None:
         """Show what is done at the moment, before what the last batch was."""
@@ -161,7 +160,7 @@ class Display:
         if self._as_json:
             typer.echo(json.dumps(batch.to_json()))
             sys.stdout.flush()
-        elif not self._is_live:
+        elif not self._line.is_shown:
             typer.echo(f"{report.transform}: {line(batch)}", err=True)
         self._show("waiting for captures")
 
@@ -175,22 +174,14 @@ class Display:
 
     def stop(self) -> None:
         """Take the line away."""
-        if self._status is not None:
-            self._status.stop()
-            self._status = None
+        self._line.stop()
 
     def _show(self, doing: str) -> None:
-        if not self._is_live or self.report is None:
+        if self.report is None:
             return
-        from rich.console import Console
-        from rich.markup import escape
-
-        if self._status is None:
-            self._status = Console(stderr=True).status("")
-            self._status.start()
         stream = self.report.stream
         last = f"; {line(stream.last)}" if stream is not None and stream.last is not None else ""
-        self._status.update(escape(f"{self.report.transform}: {doing}{last}"))
+        self._line.show(f"{self.report.transform}: {doing}{last}")
 
 
 def line(batch: BatchReport) -> str:

@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlbsdk.errors import PluginContractError, SourceError
-from mlbsdk.hookspecs import RangeSource, Source
+from mlbsdk.hookspecs import RangeSource
 from mlbsdk.runtime import spark_offsets
 from mlbsdk.runtime.checkpoint import Checkpoint
 from mlbsdk.runtime.ending import EndedBy, Ending
@@ -174,7 +174,6 @@ class RangeFollower:
     ending: Ending
     trigger_s: float | None
     opened: Callable[[tuple[str, str]], None]
-    _is_open: bool = False
 
     def follow(self, spark: SparkSession, mapping: TransformMapping, source: RangeSource) -> EndedBy:
         """Write every range of a source until the stream is to end; return why it did.
@@ -182,6 +181,7 @@ class RangeFollower:
         Raises:
             MlbsdkError: a range could not be read or written.
         """
+        self.opened(source.dataset(mapping))
         batch_id, after = self._resumed(spark, mapping, source)
         while True:
             reason = self.ending.reason()
@@ -195,7 +195,6 @@ class RangeFollower:
                 self._write(spark, mapping, source, batch_id, found, looked_at)
                 batch_id, after = batch_id + 1, found
                 continue
-            self._open(lambda: _dataset(spark, mapping, source))
             self.ending.looked()
             if self.trigger_s is None:
                 return "available"
@@ -221,27 +220,15 @@ class RangeFollower:
         looked_at: datetime,
     ) -> None:
         raw = source.read_range(spark, mapping, found)
-        self._open(lambda: raw.dataset)
         with self.ending.busy():
             self.batches.write(raw, batch_id, looked_at)
         self.checkpoint.commit_range(batch_id)
-
-    def _open(self, dataset: Callable[[], tuple[str, str]]) -> None:
-        if not self._is_open:
-            self._is_open = True
-            self.opened(dataset())
 
     def _wait(self, seconds: float) -> None:
         """Wait for the next look, or until the stream is to end."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0 and self.ending.reason() is None:
             self.ending.stop.wait(min(left, _POLL_S) if self.ending.idle_s is not None else left)
-
-
-def _dataset(spark: SparkSession, mapping: TransformMapping, source: Source | RangeSource) -> tuple[str, str]:
-    """Return the OpenLineage (namespace, name) of a source that has nothing new; its rows are not read."""
-    read: Any = getattr(source, "read", None)
-    return read(spark, mapping).dataset if read is not None else ("", "")
 
 
 def _check_range(source: RangeSource, found: object, after: str | None) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import gzip
 import json
 import threading
 import time
@@ -18,9 +17,10 @@ import pytest
 from mlbsdk.report import RunReport
 from mlbsdk.runtime.run import RunRequest, run
 from mlbsdk.runtime.stream import StreamRequest, stream
-from tests.conftest import SAMPLES
 from tests.integration.test_postgres_game import rows_of
+from tests.oracle import feeds
 from tests.oracle.compare import STAMPS, Tables
+from tests.spark.test_game_tables import SAMPLE, document
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -35,18 +35,15 @@ CAPTURES = 40
 
 def captures() -> Iterator[tuple[dict[str, Any], int]]:
     """Give the real feed cut at successive plays, each with its number of plays; the last one is the feed itself."""
-    with gzip.open(SAMPLES / "live_game_747175.json.gz") as stream:
-        found = json.load(stream)
-    feed = found.get("response", found)
-    plays = feed["liveData"]["plays"]["allPlays"]
+    feed = document(SAMPLE)
+    total = len(feed["liveData"]["plays"]["allPlays"])
     end = datetime.strptime(feed["metaData"]["timeStamp"], "%Y%m%d_%H%M%S")
     for number in range(1, CAPTURES + 1):
-        count = len(plays) * number // CAPTURES
+        count = total * number // CAPTURES
         cut = copy.deepcopy(feed)
-        cut["liveData"]["plays"]["allPlays"] = cut["liveData"]["plays"]["allPlays"][:count]
-        cut["liveData"]["plays"]["scoringPlays"] = [n for n in feed["liveData"]["plays"]["scoringPlays"] if n < count]
         if number < CAPTURES:
-            cut["gameData"]["status"]["detailedState"] = "In Progress"
+            feeds.keep_plays(cut, count)
+            feeds.state(cut, "Live", "In Progress", "I")
         moment = end - timedelta(minutes=CAPTURES - number)
         cut["metaData"]["timeStamp"] = f"{moment:%Y%m%d_%H%M%S}"
         yield cut, count
@@ -59,7 +56,6 @@ class Reader:
         self.address = address
         self.plays_of = plays_of
         self.seen: set[datetime] = set()
-        self.looks = 0
         self.mistakes: list[str] = []
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._look_on)
@@ -73,6 +69,12 @@ class Reader:
         self._thread.join()
 
     def _look_on(self) -> None:
+        try:
+            self._look_until_told()
+        except Exception as problem:  # a thread's error would go unseen
+            self.mistakes.append(repr(problem))
+
+    def _look_until_told(self) -> None:
         with psycopg.connect(self.address, options="-c timezone=UTC") as connection:
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             while not self._done.is_set():
@@ -88,7 +90,6 @@ class Reader:
 
         if one("SELECT to_regclass('game.live_game_pitch_events')") is None:
             return
-        self.looks += 1
         game = connection.execute("SELECT source_captured_at FROM game.live_game_metadata").fetchall()
         times = connection.execute("SELECT DISTINCT source_captured_at FROM game.live_game_plays").fetchall()
         count = one("SELECT count(*) FROM game.live_game_plays")

@@ -624,6 +624,9 @@ class Ranges:
     def read(self, spark: SparkSession, mapping: TransformMapping) -> RawBatch:
         return RawBatch(FileSource(str(self.folder), {}).read(spark, mapping).frame, ("ranges", "all"))
 
+    def dataset(self, mapping: TransformMapping) -> tuple[str, str]:
+        return "ranges", "all"
+
     def next_range(self, spark: SparkSession, mapping: TransformMapping, after: str | None) -> str | None:
         begin = json.loads(after)[1] if after else 0
         there = len(list(self.folder.rglob("*.json")))

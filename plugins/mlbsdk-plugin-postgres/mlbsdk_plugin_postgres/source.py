@@ -75,6 +75,15 @@ class PostgresSource:
             table = raw_table.find(connection, self._name(mapping))
             return self._batch(spark, mapping, connection, table, _visible(connection, table))
 
+    def dataset(self, mapping: TransformMapping) -> tuple[str, str]:
+        """Return the raw table's OpenLineage dataset (namespace, name).
+
+        Raises:
+            SourceError: as :meth:`prepare`.
+        """
+        with self._connected(self._name(mapping)) as connection:
+            return dataset(connection, self._name(mapping))
+
     def next_range(self, spark: SparkSession, mapping: TransformMapping, after: str | None) -> str | None:
         """Return the range that follows ``after``, at most 200 rows; None where nothing is new. Reads ids only.
 
