@@ -46,7 +46,8 @@ from mlbsdk.runtime.run import RunRequest, load_mapping, run
 from mlbsdk.runtime.session import session
 from mlbsdk.runtime.sources import FileSource
 from mlbsdk.runtime.stream import StreamRequest, stream
-from mlbsdk.runtime.transformation import BaseTransformation, OnError, in_threads, transformation_for
+from mlbsdk.runtime.threads import in_threads
+from mlbsdk.runtime.transformation import BaseTransformation, OnError, transformation_for
 from tests.postgres import Server, running
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ MAPPING = HERE.parent / "mappings/game/live_game_v1.yaml"
 NAME = "game.live_game_v1"
 LATER = 30
 SECTIONS = ("floor", "delta", "parquet", "postgresql", "stream", "plain", "per-table")
-STREAMED = 8
+STREAMED = 40
 FIRST, AGAIN, NEWER = "first load", "same again", "newer captures"
 
 

@@ -16,6 +16,7 @@ from mlbsdk.runtime.checkpoint import Checkpoint
 from mlbsdk.runtime.ending import EndedBy, Ending
 from mlbsdk.runtime.micro_batch import MicroBatches
 from mlbsdk.runtime.raw import RawBatch
+from mlbsdk.runtime.sources import text_size
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -141,7 +142,7 @@ class SparkFollower:
     def _write(self, frame: DataFrame, batch_id: int) -> None:
         assert self._raw is not None
         files, triggered_at = self._noted(batch_id)
-        self.batches.write(replace(self._raw, frame=frame, files=files), batch_id, triggered_at)
+        self.batches.write(replace(self._raw, frame=frame, files=files, size=_size_of(files)), batch_id, triggered_at)
 
     def _noted(self, batch_id: int) -> tuple[tuple[str, ...], datetime | None]:
         """Return the files of a batch and when it was triggered, as far as Spark's notes can be read."""
@@ -229,6 +230,14 @@ class RangeFollower:
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0 and self.ending.reason() is None:
             self.ending.stop.wait(min(left, _POLL_S) if self.ending.idle_s is not None else left)
+
+
+def _size_of(files: tuple[str, ...]) -> int | None:
+    """Return the bytes of a batch's text; None where it has no files, or one is gone."""
+    try:
+        return text_size(files) if files else None
+    except OSError:
+        return None
 
 
 def _check_range(source: RangeSource, found: object, after: str | None) -> None:

@@ -12,6 +12,7 @@ from mlbsdk.report import MOST_MESSAGES, BatchReport, RunReport
 from mlbsdk.runtime.checkpoint import Checkpoint
 from mlbsdk.runtime.ending import Ending
 from mlbsdk.runtime.raw import RawBatch
+from mlbsdk.runtime.standing import StandingQueries
 from mlbsdk.runtime.transformation import BaseTransformation, OnError, TransformMode, new_report
 from mlbsdk.runtime.watchers import Watchers, save_report
 
@@ -32,6 +33,7 @@ class MicroBatches:
     watchers: Watchers
     ending: Ending
     checkpoint: Checkpoint
+    standing: StandingQueries | None = None
 
     def write(self, raw: RawBatch, batch_id: int, triggered_at: datetime | None = None) -> None:
         """Transform and write one batch; one without captures writes nothing and is told to nobody.
@@ -58,6 +60,7 @@ class MicroBatches:
             writer=self.writer,
             on_error=self.on_error,
             report=part,
+            standing=self.standing,
         )
         until = self.ending.until
         try:

@@ -49,11 +49,23 @@ def parse(raw: DataFrame, plan: Plan, stamp: RunStamp) -> DataFrame:
         return over.run(query(plan, over.name, stamp))
 
 
+def parse_stamped(raw: DataFrame, plan: Plan) -> DataFrame:
+    """Parse raw rows that carry the run in two more columns: ``run_id`` string, ``transformed_at`` timestamp."""
+    with Over(raw) as over:
+        return over.run(_query(plan, over.name, "run_id", "transformed_at"))
+
+
 def query(plan: Plan, raw: str, stamp: RunStamp) -> str:
     """Return the query that parses the raw rows of that name."""
+    moment = literal(stamp.transformed_at.isoformat())
+    return _query(plan, raw, literal(stamp.run_id), f"cast({moment} AS timestamp)")
+
+
+def _query(plan: Plan, raw: str, run_id: str, transformed_at: str) -> str:
     options = f"map('mode', 'PERMISSIVE', 'columnNameOfCorruptRecord', {literal(_CORRUPT)})"
     parsed = select(["*", f"from_json(data, {literal(envelope_ddl(plan.document))}, {options}) AS __p"], raw)
-    opened = select([*_OPENED, f"{document_sql(plan.document)} AS __document"], parsed)
+    stamp = [f"{run_id} AS __run_id", f"{transformed_at} AS __transformed_at"]
+    opened = select([*_OPENED, *stamp, f"{document_sql(plan.document)} AS __document"], parsed)
     columns = plan.document_columns
     texts = [column for column in columns if not isinstance(column.origin, FromExpression)]
     keyed = select(["*", *(f"{_typed(column)} AS {name(column.name)}" for column in texts)], opened)
@@ -63,7 +75,6 @@ def query(plan: Plan, raw: str, stamp: RunStamp) -> str:
     captured_at = f"coalesce(__captured_at, {time}, __modified_at)"
     struct = ", ".join(f"{literal(column.name)}, {name(column.name)}" for column in columns)
     passed_on = [f"{name(f'__{column}')} AS {name(column)}" for column in ("row_id", "origin", *_PASSED_ON)]
-    moment = literal(stamp.transformed_at.isoformat())
     return select(
         [
             "monotonically_increasing_id() AS document_id",
@@ -73,8 +84,8 @@ def query(plan: Plan, raw: str, stamp: RunStamp) -> str:
             " AS captured_from",
             f"{_problem(plan, captured_at)} AS problem",
             "__data_bytes AS data_bytes",
-            f"{literal(stamp.run_id)} AS run_id",
-            f"cast({moment} AS timestamp) AS transformed_at",
+            "__run_id AS run_id",
+            "__transformed_at AS transformed_at",
             f"named_struct({struct}) AS document_columns",
             "__document AS document",
         ],

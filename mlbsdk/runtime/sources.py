@@ -59,7 +59,7 @@ class FileSource:
             dataset=dataset_of(_fixed_part(self.address)),
             # A file may hold nothing that was asked for.
             files=() if self.options.get("where") else tuple(files),
-            size=sum(_text_size(file) for file in files),
+            size=text_size(files),
         )
 
     def stream(self, spark: SparkSession, mapping: TransformMapping) -> RawBatch:
@@ -128,7 +128,7 @@ class FileSource:
         Raises:
             SourceError: as :meth:`files`.
         """
-        return sum(_text_size(file) for file in self.files())
+        return text_size(self.files())
 
     def files(self) -> list[str]:
         """Return the capture files, sorted.
@@ -344,5 +344,6 @@ def _fixed_part(address: str) -> str:
     return str(base.parent if base.is_file() else base)
 
 
-def _text_size(file: str) -> int:
-    return Path(file).stat().st_size * (_GZIP_RATIO if file.endswith(".gz") else 1)
+def text_size(files: Iterable[str]) -> int:
+    """Return the bytes of JSON text in capture files, roughly."""
+    return sum(Path(file).stat().st_size * (_GZIP_RATIO if file.endswith(".gz") else 1) for file in files)

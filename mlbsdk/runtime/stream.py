@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,8 +28,9 @@ from mlbsdk.runtime.preparation import (
     open_report,
     writer_needs,
 )
-from mlbsdk.runtime.session import session
+from mlbsdk.runtime.session import is_here, session
 from mlbsdk.runtime.sources import FileSource
+from mlbsdk.runtime.standing import StandingQueries
 from mlbsdk.runtime.transformation import OnError, TransformMode, transformation_for
 from mlbsdk.runtime.until import Until
 from mlbsdk.runtime.watchers import Watchers
@@ -116,12 +118,26 @@ def stream(
                 spark = spark or session(needs, request.spark, request.log_file)
             ending.listen()
             kind = plugins.call(transform, transformation_for, transform.name, transform.make)
-            batches = MicroBatches(kind, loaded, writer, request.on_error, report, watchers, ending, checkpoint)
             assert report.stream is not None
             # Between two looks few captures come; when catching up there may be many.
-            with interpreting(spark, None if trigger_s is None else 0):
+            few = trigger_s is not None
+            with interpreting(spark, 0 if few else None), _standing(spark, plan, few) as standing:
+                batches = MicroBatches(
+                    kind, loaded, writer, request.on_error, report, watchers, ending, checkpoint, standing
+                )
                 report.stream.ended_by = _follow(batches, spark, source, trigger_s)
     return report
+
+
+@contextmanager
+def _standing(spark: SparkSession, plan: Plan, few: bool) -> Iterator[StandingQueries | None]:
+    """Give queries for small batches, where Spark runs on this machine and batches are to be small."""
+    queries = StandingQueries(spark, plan) if few and is_here(spark.sparkContext.master) else None
+    try:
+        yield queries
+    finally:
+        if queries is not None:
+            queries.close()
 
 
 def _follow(batches: MicroBatches, spark: SparkSession, source: Source, trigger_s: float | None) -> EndedBy:

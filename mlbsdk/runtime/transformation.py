@@ -6,11 +6,10 @@ import enum
 import gzip
 import zlib
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote, urlsplit
 
 from mlbsdk.errors import (
@@ -29,25 +28,23 @@ from mlbsdk.mapping.plan import CAPTURED_AT, LINEAGE, Plan, Table
 from mlbsdk.quality import native, quarantine
 from mlbsdk.report import DocumentsReport, RuleReport, RunReport, TableReport
 from mlbsdk.runtime.batch import Batch, Document, TableRows, TableWritten, key_value
-from mlbsdk.runtime.cut import RunStamp, cut
+from mlbsdk.runtime.cut import RunStamp
+from mlbsdk.runtime.held import Held, hold_here, hold_on_executors
 from mlbsdk.runtime.parse import ParsedDocument, parse
 from mlbsdk.runtime.raw import RAW_SCHEMA, RawBatch
 from mlbsdk.runtime.session import is_here
+from mlbsdk.runtime.standing import STANDING_BYTES, StandingQueries
+from mlbsdk.runtime.threads import THREADS, in_threads
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from mlbsdk.hookspecs import Source, Writer
 
-#: More writer threads than this gain nothing on two cores, and drivers rarely have many more.
-THREADS = 4
 #: Batches of at most this much JSON text may leave Spark as Arrow where Spark runs on this machine.
 SMALL_BATCH_BYTES = 512 * 1024 * 1024
 #: The Spark setting that, set to ``false``, lets Spark commit small batches too.
 ARROW = "spark.mlbsdk.arrow"
-
-_T = TypeVar("_T")
-_R = TypeVar("_R")
 
 
 class TransformMode(enum.Enum):
@@ -106,6 +103,7 @@ class BaseTransformation:
         writer: where tables go; needed by write_targets only.
         on_error: the quality policy; by default ``fail`` in batch and ``quarantine`` in streaming.
         report: the run's report, filled while the steps run.
+        standing: queries of the mapping that small batches go through, of a stream on this machine.
     """
 
     name: ClassVar[str | None] = None
@@ -120,6 +118,7 @@ class BaseTransformation:
         writer: Writer | None = None,
         on_error: OnError | None = None,
         report: RunReport | None = None,
+        standing: StandingQueries | None = None,
     ) -> None:
         self.spark = spark
         self.mapping = mapping.mapping
@@ -128,10 +127,11 @@ class BaseTransformation:
         self.source = source
         self.writer = writer
         self.on_error = on_error or (OnError.FAIL if mode is TransformMode.BATCH else OnError.QUARANTINE)
+        self.standing = standing
         self.report = report or new_report(self.plan, "", "", mode.value)
         self.intake = Intake()
         self._raw: RawBatch | None = None
-        self._held_frame: DataFrame | None = None
+        self._held: Held | None = None
 
     @property
     def stamp(self) -> RunStamp:
@@ -195,19 +195,19 @@ class BaseTransformation:
         """
         self.validate_schema(source)
         self.release()
-        parsed = self._held(parse(source, self.plan, self.stamp))
-        self.intake = self._take_in(parsed)
+        held = self._held = self._hold(source)
+        self.intake = self._take_in(held.intake)
         self._report_intake()
-        newest = self._only(parsed, self.intake.newest)
-        distinct = self._only(parsed, self.intake.distinct)
-        frames = in_threads(lambda table: self._cut(newest, distinct, table), list(self.plan.tables))
+        for wanted in (self.intake.newest, self.intake.distinct):
+            held.choose(wanted, self.intake.all)
+        frames = in_threads(lambda table: self._cut(held, table), list(self.plan.tables))
         return {table.name: frame for table, frame in zip(self.plan.tables, frames, strict=True)}
 
-    def _cut(self, newest: DataFrame, distinct: DataFrame, table: Table) -> DataFrame:
+    def _cut(self, held: Held, table: Table) -> DataFrame:
         """Cut one table. Kept rows come from every capture, so that batches of one or of many end alike."""
         if table.on_missing == "delete" or len(self.intake.distinct) == 1:
-            return cut(newest, table, self.stamp)
-        return newest_rows(cut(distinct, table, self.stamp), table)
+            return held.cut(table, self.stamp, self.intake.newest)
+        return newest_rows(held.cut(table, self.stamp, self.intake.distinct), table)
 
     def write_targets(self, tables: Mapping[str, DataFrame], batch_id: int = 0) -> dict[str, TableWritten]:
         """Judge all tables, then write them.
@@ -234,21 +234,22 @@ class BaseTransformation:
             entry.deleted += change.deleted
         return written
 
-    def _held(self, parsed: DataFrame) -> DataFrame:
-        """Hold parsed documents, so that each is parsed once for all tables.
-
-        Where executors can be lost they are persisted, and lost ones parsed again. On one machine a checkpoint holds
-        them as they are: reading persisted structs back costs 0.2 s a table, and every table's planning compares plans
-        of a thousand fields.
-        """
-        from pyspark import StorageLevel
-
+    def _hold(self, raw: DataFrame) -> Held:
+        """Parse the raw rows and hold the documents: in standing queries where there are some and the rows are few."""
+        if self.standing is not None and self._fits(raw):
+            return self.standing.take(raw, self.stamp)
+        parsed = parse(raw, self.plan, self.stamp)
         if not self._is_here():
-            self._held_frame = parsed.persist(StorageLevel.MEMORY_AND_DISK)
-            return self._held_frame
-        self._held_frame = parsed.localCheckpoint()
+            return hold_on_executors(parsed)
         # Tables are cut side by side, and each task generates its code anew: a thread's share of the cores each.
-        return self._held_frame.coalesce(max(1, self.spark.sparkContext.defaultParallelism // THREADS))
+        return hold_here(parsed, max(1, self.spark.sparkContext.defaultParallelism // THREADS))
+
+    def _fits(self, raw: DataFrame) -> bool:
+        """Whether a batch's text is small enough for standing queries."""
+        size = self._raw.size if self._raw is not None else None
+        if size is None:
+            size = raw.selectExpr("coalesce(sum(octet_length(data)), 0)").collect()[0][0]
+        return size <= STANDING_BYTES
 
     def _is_here(self) -> bool:
         """Whether Spark runs on this machine."""
@@ -256,20 +257,15 @@ class BaseTransformation:
 
     def release(self) -> None:
         """Give back what the last batch holds in Spark's memory."""
-        held, self._held_frame = self._held_frame, None
-        if held is None:
-            return
-        if self._is_here():
-            # Without it the rows stay until Java's next full collection: long, in a stream. There is no public call.
-            held._jdf.logicalPlan().rdd().unpersist(False)
-        else:
-            held.unpersist()
+        held, self._held = self._held, None
+        if held is not None:
+            held.release()
 
     # Intake
 
-    def _take_in(self, parsed: DataFrame) -> Intake:
+    def _take_in(self, found_rows: DataFrame) -> Intake:
         types = {column.name: column.type.name for column in self.plan.document_columns}
-        found = [self._as_parsed(row, types) for row in parsed.select(*_INTAKE_COLUMNS).collect()]
+        found = [self._as_parsed(row, types) for row in found_rows.collect()]
         rejected = [Rejected(_plain(doc.row_id), doc.problem) for doc in found if doc.problem is not None]
         good = [doc for doc in found if doc.problem is None]
         in_order = sorted(good, key=_capture_order)
@@ -308,18 +304,6 @@ class BaseTransformation:
         files = set(self._raw.files) if self._raw else set()
         seen = {_plain(doc.origin) for doc in found if doc.origin}
         return [Rejected(file, why_unreadable(file)) for file in sorted(files - seen)]
-
-    def _only(self, parsed: DataFrame, wanted: frozenset[int]) -> DataFrame:
-        """Return some of the parsed captures, by the shorter list of ids; all of them unfiltered."""
-        from pyspark.sql import functions as F
-
-        others = self.intake.all - wanted
-        if not others:
-            return parsed
-        is_wanted = (
-            F.col("document_id").isin(*wanted) if len(wanted) < len(others) else ~F.col("document_id").isin(*others)
-        )
-        return parsed.where(is_wanted)
 
     def _report_intake(self) -> None:
         intake, report = self.intake, self.report
@@ -436,18 +420,6 @@ class BaseTransformation:
         return self._is_here() and allowed and is_small(self.intake.size if known is None else known)
 
 
-_INTAKE_COLUMNS = (
-    "document_id",
-    "row_id",
-    "origin",
-    "captured_at",
-    "captured_from",
-    "problem",
-    "data_bytes",
-    "document_columns",
-)
-
-
 def is_small(size: int | None) -> bool:
     """Whether rows of this many bytes of JSON text may be held by the driver; None is not known."""
     return size is not None and size <= SMALL_BATCH_BYTES
@@ -493,16 +465,6 @@ def newest_rows(frame: DataFrame, table: Table) -> DataFrame:
     newest = Window.partitionBy(*table.primary_key).orderBy(F.col(CAPTURED_AT).desc())
     ranked = frame.withColumn("_rank", F.rank().over(newest)).where("_rank = 1").drop("_rank")
     return ranked.dropDuplicates(list(table.compared_columns))
-
-
-def in_threads(work: Callable[[_T], _R], items: list[_T]) -> list[_R]:
-    """Do the work for all items, a few at a time, and return the results in order; the first error is raised."""
-    from pyspark import inheritable_thread_target
-
-    with ThreadPoolExecutor(max_workers=THREADS) as pool:
-        # One wrapper an item: each holds a Java object of local properties, where Spark keeps what is running. Threads
-        # that share one lose each other's: "NumberFormatException: Cannot parse null string", now and then.
-        return list(pool.map(lambda call, item: call(item), [inheritable_thread_target(work) for _ in items], items))
 
 
 def why_unreadable(file: str) -> str:

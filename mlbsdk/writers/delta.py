@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from mlbsdk.errors import StoredSchemaError, WriteError
 from mlbsdk.mapping.plan import CAPTURED_AT, Table
 from mlbsdk.runtime.batch import Batch, Decisions, TableRows, TableWritten
-from mlbsdk.runtime.transformation import in_threads
+from mlbsdk.runtime.threads import in_threads
 from mlbsdk.writers.changes import compare, rows_of
 from mlbsdk.writers.lakehouse import Lakehouse, Ledger, documents_predicate, storable
 from mlbsdk.writers.stored import check_types

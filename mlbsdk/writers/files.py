@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlbsdk.errors import ConfigurationError, StoredSchemaError, WriteError
 from mlbsdk.runtime.batch import Batch, Decisions, TableRows, TableWritten
-from mlbsdk.runtime.transformation import in_threads
+from mlbsdk.runtime.threads import in_threads
 from mlbsdk.writers.lakehouse import Lakehouse, Ledger, storable
 from mlbsdk.writers.staging import ArrowStaging, SparkStaging, Staging
 from mlbsdk.writers.stored import check_file_types
