@@ -58,7 +58,7 @@ MAPPING = HERE.parent / "mappings/game/live_game_v1.yaml"
 NAME = "game.live_game_v1"
 LATER = 30
 SECTIONS = ("floor", "delta", "parquet", "postgresql", "stream", "plain", "per-table")
-STREAMED = 40
+STREAMED = 16
 FIRST, AGAIN, NEWER = "first load", "same again", "newer captures"
 
 
