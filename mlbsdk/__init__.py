@@ -33,6 +33,7 @@ from mlbsdk.hookspecs import (
 if TYPE_CHECKING:
     from mlbsdk.report import RunReport
     from mlbsdk.runtime.run import RunRequest, run
+    from mlbsdk.runtime.several import RunsReport, run_several
     from mlbsdk.runtime.stream import StreamRequest, stream
     from mlbsdk.runtime.transformation import OnError
 
@@ -46,6 +47,7 @@ __all__ = [
     "QualityDecl",
     "RunReport",
     "RunRequest",
+    "RunsReport",
     "SourceDecl",
     "SparkRequirements",
     "StreamRequest",
@@ -54,6 +56,7 @@ __all__ = [
     "__version__",
     "hookimpl",
     "run",
+    "run_several",
     "stream",
 ]
 
@@ -62,6 +65,8 @@ _LAZY = {
     "OnError": "mlbsdk.runtime.transformation",
     "RunReport": "mlbsdk.report",
     "RunRequest": "mlbsdk.runtime.run",
+    "RunsReport": "mlbsdk.runtime.several",
+    "run_several": "mlbsdk.runtime.several",
     "StreamRequest": "mlbsdk.runtime.stream",
     "run": "mlbsdk.runtime.run",
     "stream": "mlbsdk.runtime.stream",

@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from mlbsdk.mapping.plan import Node as JsonNode
     from mlbsdk.plugins import Plugins
     from mlbsdk.report import RunReport
-    from mlbsdk.runtime.batch import Batch, Decisions, Document, TableRows, TableWritten
+    from mlbsdk.runtime.batch import Batch, Decisions, Document, TableRows, TableWritten, decisions_by_table, names_seen
     from mlbsdk.runtime.captures import capture_files, is_envelope, response_of, texts
     from mlbsdk.runtime.parse import comparable
     from mlbsdk.runtime.raw import RAW_SCHEMA, RawBatch
@@ -123,6 +123,7 @@ __all__ = [
     "capture_files",
     "comparable",
     "conditions",
+    "decisions_by_table",
     "did_you_mean",
     "document_key",
     "document_tree",
@@ -131,6 +132,7 @@ __all__ = [
     "load_file",
     "load_mapping",
     "matching",
+    "names_seen",
     "parse_path",
     "postgres_names",
     "postgres_quoted",
@@ -168,6 +170,8 @@ _LAZY = {
     "TransformMapping": ("mlbsdk.mapping.model", "Mapping"),
     "capture_files": ("mlbsdk.runtime.captures", "capture_files"),
     "conditions": ("mlbsdk.runtime.selection", "conditions"),
+    "decisions_by_table": ("mlbsdk.runtime.batch", "decisions_by_table"),
+    "names_seen": ("mlbsdk.runtime.batch", "names_seen"),
     "document_key": ("mlbsdk.runtime.selection", "document_key"),
     "document_tree": ("mlbsdk.runtime.selection", "document_tree"),
     "is_envelope": ("mlbsdk.runtime.captures", "is_envelope"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,12 +15,18 @@ from mlbsdk.cli.status_line import StatusLine
 from mlbsdk.errors import ConfigurationError, MlbsdkError
 
 if TYPE_CHECKING:
+    from mlbsdk.plugins import Plugins
     from mlbsdk.report import RunReport
+    from mlbsdk.runtime.run import RunRequest
 
 
 def run(
-    name: Annotated[
-        str, typer.Argument(help="The transform, such as game.live_game_v1 ('mlbsdk plugins list' shows them).")
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NAME...",
+            help="Transforms, such as game.live_game_v1 or 'game.*' ('mlbsdk plugins list' shows them).",
+        ),
     ],
     source: Annotated[
         str | None,
@@ -41,42 +49,89 @@ def run(
             help="Only captures that have this value, such as game_pk=747175 or season=2024. May be repeated.",
         ),
     ] = None,
+    date: Annotated[
+        str | None, typer.Option(metavar="YYYY-MM-DD", help="Only captures of this date; as --where date=...")
+    ] = None,
+    season: Annotated[str | None, typer.Option(help="Only captures of this season; as --where season=...")] = None,
+    game_pk: Annotated[str | None, typer.Option(help="Only captures of this game; as --where game_pk=...")] = None,
+    tables: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TABLE,...",
+            help="Only these tables, with or without their schema, and those that they refer to. May be repeated.",
+        ),
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="Settings file. Default: mlbsdk.yaml, if there is one.")] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object to standard output, and nothing else there.")
     ] = False,
 ) -> None:
-    """Run a transform: read captures, cut tables, check them, write them."""
+    """Run transforms: read captures, cut tables, check them, write them."""
+    from mlbsdk.plugins import Plugins
     from mlbsdk.runtime.run import RunRequest
-    from mlbsdk.runtime.run import run as run_transform
+    from mlbsdk.runtime.several import names_of
     from mlbsdk.runtime.transformation import OnError
     from mlbsdk.settings import default_log_file, load_settings
 
     require_policy(on_error)
     settings = load_settings(config, {"source": source, "target": target, "on_error": on_error})
+    asked = {"date": date, "season": season, "game_pk": game_pk}
     request = RunRequest(
-        name=name,
+        name=names[0],
         source=settings.source,
         target=settings.target,
         on_error=OnError(settings.on_error or "fail"),
         mapping=mapping,
-        where=_where(where or []),
+        where=_where([*(where or []), *(f"{field}={value}" for field, value in asked.items() if value is not None)]),
+        tables=tuple(name.strip() for text in tables or [] for name in text.split(",") if name.strip()),
         spark=settings.spark,
         log_file=(settings.log_file or default_log_file()).expanduser().absolute(),
     )
+    plugins = Plugins.load()
+    found = names_of(names, plugins)
+    if found == tuple(names) and len(found) == 1:
+        _run_one(request, plugins, as_json)
+    elif mapping is not None:
+        raise ConfigurationError("--mapping goes with one transform", fix="Name the transform that the file maps.")
+    else:
+        _run_several([replace(request, name=name) for name in found], plugins, as_json)
+
+
+def _run_one(request: RunRequest, plugins: Plugins, as_json: bool) -> None:
+    from mlbsdk.runtime.run import run as run_transform
+
     progress = Progress(quiet=as_json)
     try:
-        report = run_transform(request, listeners=(progress,))
+        report = run_transform(request, plugins, listeners=(progress,))
     except MlbsdkError as problem:
         progress.stop()
         if as_json:
-            typer.echo(json.dumps(failed(progress.report, name, problem)))
+            typer.echo(json.dumps(failed(progress.report, request.name, problem)))
         raise
     progress.stop()
     if as_json:
         typer.echo(json.dumps(report.to_json()))
     else:
-        show(report)
+        show([report])
+
+
+def _run_several(requests: list[RunRequest], plugins: Plugins, as_json: bool) -> None:
+    """Run transforms, show what all did, and end with the first error if there was any."""
+    from mlbsdk.runtime.several import for_tables, run_several
+
+    progress = Progress(quiet=as_json)
+    found = run_several(for_tables(requests, requests[0].tables, plugins), plugins, listeners=(progress,))
+    progress.stop()
+    if as_json:
+        typer.echo(json.dumps(found.to_json()))
+    else:
+        show(found.runs)
+        for name, failed_one in found.skipped.items():
+            typer.echo(f"note: {name} was skipped: it refers to tables of {failed_one}", err=True)
+        for name, other in list(found.problems.items())[1:]:
+            typer.echo(f"error: {name}: {other}", err=True)
+    if found.problems:
+        raise next(iter(found.problems.values()))
 
 
 def _where(given: list[str]) -> dict[str, str]:
@@ -86,7 +141,7 @@ def _where(given: list[str]) -> dict[str, str]:
         if not name or not equals:
             raise ConfigurationError(f"--where is FIELD=VALUE, such as game_pk=747175, not '{text}'")
         if name in found:
-            raise ConfigurationError(f"--where names '{name}' twice")
+            raise ConfigurationError(f"'{name}' is given twice: --where, --date, --season and --game-pk are one")
         found[name] = value
     return found
 
@@ -100,8 +155,8 @@ def failed(report: RunReport | None, name: str, problem: BaseException) -> dict[
     return found | {"status": "failed", "errors": errors if str(problem) in errors else [*errors, str(problem)]}
 
 
-def show(report: RunReport) -> None:
-    """Print a report for people: results to standard output, notes to standard error."""
+def show(reports: Sequence[RunReport]) -> None:
+    """Print what runs did for people: results to standard output, notes to standard error."""
     from rich.console import Console
     from rich.table import Table
 
@@ -110,25 +165,30 @@ def show(report: RunReport) -> None:
     columns = ("rows", "inserted", "updated", "unchanged", "deleted", "quarantined")
     for column in columns:
         table.add_column(column.upper(), justify="right")
-    for name, entry in report.tables.items():
-        table.add_row(name, *(str(getattr(entry, column)) for column in columns))
+    for report in reports:
+        for name, entry in report.tables.items():
+            table.add_row(name, *(str(getattr(entry, column)) for column in columns))
     console = Console(soft_wrap=not sys.stdout.isatty(), width=None if sys.stdout.isatty() else 160)
     console.print(table)
+    notes = Console(stderr=True, soft_wrap=True)
+    for report in reports:
+        whose = f"{report.transform}: " if len(reports) > 1 else ""
+        console.print(f"{whose}{_summary(report)}", highlight=False, markup=False)
+        for rule in report.quality:
+            notes.print(f"{rule.severity}: {rule.table} {rule.rule}: {rule.failed} rows", highlight=False, markup=False)
+        for text in (*report.notes, *report.errors):
+            notes.print(f"note: {whose}{text}", highlight=False, markup=False)
+
+
+def _summary(report: RunReport) -> str:
     documents = report.documents
     seconds = ", ".join(f"{phase} {spent:.1f}" for phase, spent in report.phases.items())
     refused = f", {documents.rejected} rejected" if documents.rejected else ""
-    console.print(
+    written = "Written to" if report.status == "completed" else "Failed on its way to"
+    return (
         f"{documents.newest} of {documents.read} captures used{refused}; "
-        f"{len(report.tables)} tables in {report.duration_s:.1f} s "
-        f"({seconds}). Written to {report.target}",
-        highlight=False,
-        markup=False,
+        f"{len(report.tables)} tables in {report.duration_s:.1f} s ({seconds}). {written} {report.target}"
     )
-    notes = Console(stderr=True, soft_wrap=True)
-    for rule in report.quality:
-        notes.print(f"{rule.severity}: {rule.table} {rule.rule}: {rule.failed} rows", highlight=False, markup=False)
-    for text in (*report.notes, *report.errors):
-        notes.print(f"note: {text}", highlight=False, markup=False)
 
 
 class Progress:

@@ -115,7 +115,7 @@ def stream(
     if as_json:
         typer.echo(json.dumps(report.to_json()))
     else:
-        show(report)
+        show([report])
         typer.echo(_end(report))
 
 

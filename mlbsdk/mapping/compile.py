@@ -118,6 +118,7 @@ class _Compiler:
         tables = tuple(self._table(index, target, inheritable, key) for index, target in enumerate(mapping.targets))
         document_columns = self._document_columns(key, tables, inheritable)
         captured_at = self._captured_at()
+        self._check_filters()
         document = DocumentTree(self.place_of, self._unless_broken).of(tables, document_columns, captured_at)
         return key, tables, document_columns, captured_at, document
 
@@ -162,6 +163,21 @@ class _Compiler:
             return None
         self._check_pattern(spec.format)
         return FromJson(0, path.plain_steps), spec.format
+
+    def _check_filters(self) -> None:
+        """Refuse filters that stand for no single value of a document."""
+        for name, spec in self.mapping.source.filters.items():
+            place: Place = ("source", "filters", name)
+            subject = f"source.filters.{name}"
+            try:
+                if spec.source_field is not None and from_raw(spec.source_field).parameter is None:
+                    self.problem(place, subject, f"'{spec.source_field}' is no request parameter, such as params.date")
+                path = parse_path(spec.json_path) if spec.json_path is not None else None
+            except ValueError as mistake:
+                self.problem(place, subject, str(mistake))
+                continue
+            if path is not None and (path.anchor not in ("item", "root") or not path.is_single or not path.steps):
+                self.problem(place, subject, f"'{spec.json_path}' must lead to one value from the document's root")
 
     def _check_pattern(self, pattern: str) -> None:
         """Refuse what Spark's datetime patterns don't know: it would fail in the run."""

@@ -91,6 +91,23 @@ class CapturedAt(Strict):
     """Spark datetime pattern of the text there, read as UTC: ``yyyyMMdd_HHmmss``."""
 
 
+class FilterSpec(Strict):
+    """A value of a document that runs may ask for by a name, such as ``--date``."""
+
+    type: Annotated[str, AfterValidator(_column_type)]
+    """As a field's type; a value that does not fit it is refused before anything is read."""
+    json_path: str | None = None
+    """One value in the document, such as ``$.gameData.datetime.officialDate``."""
+    source_field: str | None = None
+    """A request parameter, such as ``params.date``."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> FilterSpec:
+        if (self.json_path is None) == (self.source_field is None):
+            raise ValueError("a filter has either json_path or source_field")
+        return self
+
+
 class Source(Strict):
     """Where documents come from."""
 
@@ -104,6 +121,9 @@ class Source(Strict):
     """Root-target fields that identify one document; default: the primary key of the first root target."""
     captured_at: CapturedAt | None = None
     """Where the document says when it was captured, for captures that carry no time."""
+    filters: dict[ColumnName, FilterSpec] = Field(default_factory=dict)
+    """Values to choose captures by, with ``--date``, ``--season``, ``--game-pk`` and ``--where``. A field of the first
+    root target that holds one value needs no filter."""
 
 
 class FieldSpec(Strict):

@@ -224,6 +224,15 @@ class Plan:
     fingerprint: str
     """SHA-256 of the plan's content: changes whenever the tables could. What is only for people does not count: such
     fields have no place in the plan's ``repr``, of which this is the hash."""
+    is_part: bool = field(default=False, repr=False)
+    """Whether tables of the mapping were left out."""
+
+    @property
+    def ledger_names(self) -> tuple[str, ...]:
+        """The names under which a store notes captures that were written: the transform, or each chosen table."""
+        if not self.is_part:
+            return (self.name,)
+        return tuple(f"{self.name} {table.name}" for table in self.tables)
 
     def table(self, name: str) -> Table:
         """Return the table of that name."""

@@ -57,6 +57,43 @@ class Decisions:
         return cls(tuple(new), tuple(replacing), tuple(stale))
 
 
+#: For tables that keep no documents, such as the quarantine.
+NO_DECISIONS = Decisions((), (), ())
+
+
+def decisions_by_table(
+    plan: Plan, documents: Iterable[Document], seen: Mapping[tuple[str, str], datetime]
+) -> dict[str, Decisions]:
+    """Compare documents with what a target has seen of them, table by table.
+
+    A run of chosen tables notes its captures for these tables only, so that the others still take an older one.
+
+    Args:
+        plan: of the run.
+        documents: its newest captures.
+        seen: the newest captured_at by (ledger name, document name), the names of :func:`names_seen`.
+
+    Returns:
+        By table name. Tables that are not the mapping's own, such as the quarantine, are not in it.
+    """
+    given = tuple(documents)
+    found = {}
+    for table in plan.tables:
+        newest: dict[str, datetime] = {}
+        for document in given:
+            times = (seen.get((name, document.name)) for name in (plan.name, f"{plan.name} {table.name}"))
+            known = [time for time in times if time is not None]
+            if known:
+                newest[document.name] = max(known)
+        found[table.name] = Decisions.of(given, newest)
+    return found
+
+
+def names_seen(plan: Plan) -> tuple[str, ...]:
+    """Return the ledger names that tell what a plan's tables have seen."""
+    return (plan.name, *(f"{plan.name} {table.name}" for table in plan.tables))
+
+
 @dataclass(frozen=True)
 class TableRows:
     """The rows of one table.

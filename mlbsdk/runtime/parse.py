@@ -169,10 +169,7 @@ def _problem(plan: Plan, captured_at: str) -> str:
     """Say why a capture is no document of this mapping; null when it is."""
     no_key = "(" + " OR ".join(f"{name(key)} IS NULL" for key in plan.key) + ")"
     where = ", ".join(_key_place(plan, key) for key in plan.key)
-    other = (
-        f"lower(__endpoint) <> {literal(plan.endpoint.lower())} "
-        f"OR regexp_replace(lower(__method), '[^a-z0-9]', '') <> {literal(comparable(plan.method))}"
-    )
+    other = is_of_other("__endpoint", "__method", plan.endpoint, plan.method)
     shape = "a part of it has another shape than the mapping says (an object or array where a value is, or the reverse)"
     missing = f"it has no {', '.join(plan.key)} at {where}: is it a response of {plan.name}?"
     return (
@@ -185,6 +182,14 @@ def _problem(plan: Plan, captured_at: str) -> str:
         f"WHEN __is_corrupt THEN {literal(shape)} "
         f"WHEN {no_key} THEN {literal(missing)} "
         f"WHEN {captured_at} IS NULL THEN 'it has no capture time, and neither has its raw row' END"
+    )
+
+
+def is_of_other(endpoint: str, method: str, own_endpoint: str, own_method: str) -> str:
+    """Return whether the endpoint and method of a capture are others than the mapping's; null where it has neither."""
+    return (
+        f"lower({endpoint}) <> {literal(own_endpoint.lower())} "
+        f"OR regexp_replace(lower({method}), '[^a-z0-9]', '') <> {literal(comparable(own_method))}"
     )
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlbsdk.errors import ConfigurationError
-from mlbsdk.hookspecs import RunListener, TransformDecl
+from mlbsdk.hookspecs import RunListener, Source, SparkRequirements, TransformDecl, Writer
+from mlbsdk.mapping.choice import chosen
 from mlbsdk.mapping.compile import compile_mapping
+from mlbsdk.mapping.load import LoadedMapping
 from mlbsdk.plugins import Plugins
 from mlbsdk.report import RunReport
 from mlbsdk.runtime.interpreting import interpreting
@@ -24,7 +26,7 @@ from mlbsdk.runtime.preparation import (
     open_report,
     writer_needs,
 )
-from mlbsdk.runtime.selection import conditions
+from mlbsdk.runtime.selection import OwnCaptures, conditions
 from mlbsdk.runtime.session import session
 from mlbsdk.runtime.transformation import OnError, TransformMode, transformation_for
 from mlbsdk.runtime.watchers import Watchers
@@ -32,7 +34,6 @@ from mlbsdk.runtime.watchers import Watchers
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from mlbsdk.hookspecs import Writer
     from mlbsdk.mapping.plan import Plan
 
 __all__ = ["DEFAULT_TARGET", "RunRequest", "load_mapping", "run"]
@@ -40,10 +41,7 @@ __all__ = ["DEFAULT_TARGET", "RunRequest", "load_mapping", "run"]
 
 @dataclass(frozen=True, kw_only=True)
 class RunRequest:
-    """What to run. ``source`` None takes the plugin's sample; ``mapping`` replaces the plugin's mapping by a file.
-
-    ``where`` leaves only captures that have these values in these fields of the mapping's first root target.
-    """
+    """What to run. ``source`` None takes the plugin's sample; ``mapping`` replaces the plugin's mapping by a file."""
 
     name: str
     source: str | None = None
@@ -53,6 +51,11 @@ class RunRequest:
     spark: Mapping[str, str] = field(default_factory=dict)
     log_file: Path | None = None
     where: Mapping[str, str] = field(default_factory=dict)
+    """Only captures that have these values in these fields of the mapping's first root target, or in its filters."""
+    tables: tuple[str, ...] = ()
+    """Only these tables, with or without their schema, and those of the mapping that they refer to; none for all."""
+    own_only: bool = False
+    """Leave out captures that say they are responses of another endpoint or method, instead of rejecting them."""
 
 
 def run(
@@ -75,36 +78,102 @@ def run(
     Raises:
         MlbsdkError: see :mod:`mlbsdk.errors`; the report so far is saved and listeners are told before it is raised.
     """
-    plugins = plugins or Plugins.load()
-    transform, loaded = find_transform(request.name, request.mapping, plugins)
-    plan = compile_mapping(loaded)
-    conditions(loaded.mapping, request.where)
-    with _source_address(request, transform) as address:
-        source_decl, source = make_source(plugins, address, plan, request.where)
-        # A missing source is told before Java starts.
-        size = plugins.call(source_decl, source.prepare)
-        writer_decl, writer = make_writer(plugins, request.target, plan)
-        report = _report(request, transform, plan, address, writer)
+    with prepared(request, plugins or Plugins.load()) as one:
+        return one.run(listeners, spark)
+
+
+@dataclass(frozen=True)
+class PreparedRun:
+    """A run whose source, target and mapping were found good, before Java starts."""
+
+    request: RunRequest
+    plugins: Plugins
+    transform: TransformDecl
+    mapping: LoadedMapping
+    source: Source
+    writer: Writer
+    size: int | None
+    """Bytes of JSON text, roughly; None when not known."""
+    needs: tuple[SparkRequirements, ...]
+    """What source and writer need of Spark."""
+    report: RunReport
+
+    def run(
+        self,
+        listeners: tuple[RunListener, ...] = (),
+        spark: SparkSession | None = None,
+        needs: Iterable[SparkRequirements] = (),
+    ) -> RunReport:
+        """Run it, once.
+
+        Args:
+            listeners: watchers besides those that plugins declare.
+            spark: the session to use; by default one is made.
+            needs: what a session that is made must have besides, for runs that come after.
+
+        Raises:
+            MlbsdkError: as :func:`run`.
+        """
+        request, plugins, report = self.request, self.plugins, self.report
         watchers = Watchers.made(listeners, plugins, report)
         with watchers.told():
             with watchers.phase("start"):
-                needs = [source_decl.spark, *writer_needs(writer_decl, size, request.spark)]
-                spark = spark or session(needs, request.spark, request.log_file)
-            kind = plugins.call(transform, transformation_for, transform.name, transform.make)
-            steps = kind(spark, loaded, source=source, writer=writer, on_error=request.on_error, report=report)
-            with interpreting(spark, size):
+                spark = spark or session([*self.needs, *needs], request.spark, request.log_file)
+            kind = plugins.call(self.transform, transformation_for, self.transform.name, self.transform.make)
+            steps = kind(
+                spark, self.mapping, source=self.source, writer=self.writer, on_error=request.on_error, report=report
+            )
+            with interpreting(spark, self.size):
                 try:
                     with watchers.phase("read"):
                         raw = steps.read_source()
                         watchers.tell("run_started")
                         tables = steps.transform(raw)
-                        _note_nothing(request, report)
+                        self._note_nothing()
                     with watchers.phase("write"):
                         steps.write_targets(tables)
                 finally:
                     steps.release()
             watchers.batch_written(0)
         return report
+
+    def _note_nothing(self) -> None:
+        """Say that there was nothing of what was asked for, which may be a slip."""
+        if self.report.documents.read:
+            return
+        if self.request.where:
+            asked = ", ".join(f"{field}={value}" for field, value in self.request.where.items())
+            self.report.notes.append(f"no capture has {asked}")
+        elif self.request.own_only:
+            self.report.notes.append(f"no capture is a response of {self.transform.name}")
+
+
+@contextlib.contextmanager
+def prepared(request: RunRequest, plugins: Plugins) -> Iterator[PreparedRun]:
+    """Give a run that can start, as long as its sample capture is unpacked.
+
+    Raises:
+        MlbsdkError: something that was asked for is not there, or can't work.
+    """
+    transform, loaded = find_transform(request.name, request.mapping, plugins)
+    plan = chosen(compile_mapping(loaded), request.tables)
+    conditions(loaded.mapping, request.where)
+    with _source_address(request, transform) as address:
+        source_decl, source = make_source(plugins, address, plan, request.where)
+        # A missing source is told before Java starts.
+        size = plugins.call(source_decl, source.prepare)
+        writer_decl, writer = make_writer(plugins, request.target, plan)
+        yield PreparedRun(
+            request,
+            plugins,
+            transform,
+            loaded,
+            OwnCaptures(source) if request.own_only else source,
+            writer,
+            size,
+            (source_decl.spark, *writer_needs(writer_decl, size, request.spark)),
+            _report(request, transform, plan, address, writer),
+        )
 
 
 def _report(request: RunRequest, transform: TransformDecl, plan: Plan, source: str, writer: Writer) -> RunReport:
@@ -116,13 +185,6 @@ def _report(request: RunRequest, transform: TransformDecl, plan: Plan, source: s
             f"no --source was given: this is the sample capture that the plugin ships ({Path(source).name})"
         )
     return report
-
-
-def _note_nothing(request: RunRequest, report: RunReport) -> None:
-    """Say that no capture has the values that were asked for, which may be a slip."""
-    if request.where and not report.documents.read:
-        asked = ", ".join(f"{field}={value}" for field, value in request.where.items())
-        report.notes.append(f"no capture has {asked}")
 
 
 @contextlib.contextmanager

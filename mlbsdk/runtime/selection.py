@@ -8,25 +8,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 
 from mlbsdk.errors import ConfigurationError, did_you_mean
 from mlbsdk.mapping.compile import compile_mapping
 from mlbsdk.mapping.load import LoadedMapping, Positions
-from mlbsdk.mapping.model import FieldSpec
+from mlbsdk.mapping.model import FieldSpec, FilterSpec
 from mlbsdk.mapping.model import Mapping as TransformMapping
 from mlbsdk.mapping.origins import from_raw
 from mlbsdk.mapping.paths import parse_path
 from mlbsdk.mapping.plan import Node
 from mlbsdk.mapping.types import ColumnType
-from mlbsdk.runtime.parse import document_sql, spark_type
-from mlbsdk.runtime.raw import RAW_SCHEMA
+from mlbsdk.runtime.parse import document_sql, is_of_other, spark_type
+from mlbsdk.runtime.raw import RAW_SCHEMA, RawBatch
 from mlbsdk.runtime.sql import Over, literal, name, reach, select
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
+
+    from mlbsdk.hookspecs import Source
 
 #: Numbers are compared with this type: a value that does not fit it is equal to none.
 _NUMBER = "decimal(38,9)"
@@ -55,7 +57,7 @@ def conditions(mapping: TransformMapping, where: Mapping[str, str]) -> tuple[Con
     """Return the conditions on a mapping's captures.
 
     Args:
-        mapping: the mapping; FIELD is a field of its first root target.
+        mapping: the mapping; FIELD is one of its filters, or a field of its first root target.
         where: FIELD and VALUE.
 
     Raises:
@@ -95,9 +97,35 @@ def matching(rows: DataFrame, wanted: Iterable[Condition]) -> DataFrame:
         return over.run(select(map(name, RAW_SCHEMA), opened, " AND ".join(map(_is_met, found))))
 
 
+@dataclass(frozen=True)
+class OwnCaptures:
+    """A source without the captures that say they are responses of another endpoint or method.
+
+    A bare response does not say whose it is, and stays.
+    """
+
+    source: Source
+
+    def prepare(self) -> int | None:
+        """Do what the source does."""
+        return self.source.prepare()
+
+    def read(self, spark: SparkSession, mapping: TransformMapping) -> RawBatch:
+        """Return the raw rows that may be of the mapping."""
+        raw = self.source.read(spark, mapping)
+        with Over(raw.frame) as over:
+            parsed = select(["*", f"from_json(data, {literal('endpoint string, method string')}) AS __p"], over.name)
+            endpoint, method = "coalesce(endpoint, __p.endpoint)", "coalesce(method, __p.method)"
+            of_other = is_of_other(endpoint, method, mapping.source.endpoint, mapping.source.method)
+            frame = over.run(select(map(name, RAW_SCHEMA), parsed, f"NOT coalesce({of_other}, FALSE)"))
+        # A file may hold nothing of this mapping.
+        return replace(raw, frame=frame, files=())
+
+
 def _condition(mapping: TransformMapping, field: str, value: str) -> Condition:
     root = next((target for target in mapping.targets if target.array_source is None), mapping.targets[0])
-    specs = {spec.name: spec for spec in root.fields}
+    specs: dict[str, FieldSpec | FilterSpec] = {spec.name: spec for spec in root.fields}
+    specs |= mapping.source.filters
     if field not in specs:
         raise ConfigurationError(
             f"--where {field}={value}: {root.name} has no field '{field}'.{did_you_mean(field, specs)}",
@@ -126,7 +154,7 @@ def _can_hold(kind: ColumnType, value: str) -> bool:
     return kind.name != "DATE" or _DATE.match(value) is not None
 
 
-def _place(spec: FieldSpec) -> Place | None:
+def _place(spec: FieldSpec | FilterSpec) -> Place | None:
     if spec.json_path is not None:
         path = parse_path(spec.json_path)
         return Place(path.plain_steps) if path.is_single and path.anchor in ("item", "root") else None

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlbsdk.errors import StoredSchemaError, WriteError
 from mlbsdk.mapping.plan import CAPTURED_AT, Table
-from mlbsdk.runtime.batch import Batch, Decisions, TableRows, TableWritten
+from mlbsdk.runtime.batch import NO_DECISIONS, Batch, Decisions, TableRows, TableWritten
 from mlbsdk.runtime.threads import in_threads
 from mlbsdk.writers.changes import compare, rows_of
 from mlbsdk.writers.lakehouse import Lakehouse, Ledger, documents_predicate, storable
@@ -63,8 +63,10 @@ class DeltaWriter:
             ledger = Ledger(self.house, batch.plan)
             ledger.check(lambda table: DeltaTable.is_deltatable(self.house.path(table)))
             decisions = ledger.decide(batch.documents)
-            ledger.record((*decisions.new, *decisions.replacing), batch.run_id)
-            written = in_threads(lambda rows: self._write(rows, decisions, batch.spark), tables)
+            ledger.record(batch.documents, batch.run_id)
+            written = in_threads(
+                lambda rows: self._write(rows, decisions.get(rows.table.name, NO_DECISIONS), batch.spark), tables
+            )
         return {rows.table.name: change for rows, change in zip(tables, written, strict=True)}
 
     def _write(self, rows: TableRows, decisions: Decisions, spark: SparkSession) -> TableWritten:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlbsdk.errors import ConfigurationError, StoredSchemaError, WriteError
-from mlbsdk.runtime.batch import Batch, Decisions, TableRows, TableWritten
+from mlbsdk.runtime.batch import NO_DECISIONS, Batch, Decisions, TableRows, TableWritten
 from mlbsdk.runtime.threads import in_threads
 from mlbsdk.writers.lakehouse import Lakehouse, Ledger, storable
 from mlbsdk.writers.staging import ArrowStaging, SparkStaging, Staging
@@ -122,9 +122,12 @@ class FileWriter:
             publication = Publication()
             with _standard_timestamps(batch.spark):
                 written = in_threads(
-                    lambda rows: self._stage_table(rows, decisions, batch.spark, staging, publication), tables
+                    lambda rows: self._stage_table(
+                        rows, decisions.get(rows.table.name, NO_DECISIONS), batch.spark, staging, publication
+                    ),
+                    tables,
                 )
-            ledger.record((*decisions.new, *decisions.replacing), batch.run_id)
+            ledger.record(batch.documents, batch.run_id)
             if publication.moves or publication.deletions:
                 publication.save(self._publications / f"{staging.name}.json")
             self._recover()

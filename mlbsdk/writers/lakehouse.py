@@ -20,7 +20,7 @@ from typing import Any
 from mlbsdk.errors import ConfigurationError, TargetUnwritableError, WriteError, shortened
 from mlbsdk.mapping.plan import Plan, Table
 from mlbsdk.runtime.addresses import child, dataset_of, is_local, local_path
-from mlbsdk.runtime.batch import Decisions, Document, TableRows
+from mlbsdk.runtime.batch import Decisions, Document, TableRows, decisions_by_table, names_seen
 
 HOUSEKEEPING = "_mlbsdk"
 _UNUSABLE = re.compile(r"[\[\]|^\\]|%[0-9A-Fa-f]{2}")
@@ -113,7 +113,6 @@ class Ledger:
     def __init__(self, house: Lakehouse, plan: Plan) -> None:
         self.path = child(house.housekeeping, "documents")
         self.plan = plan
-        self.transform = plan.name
 
     def check(self, holds: Callable[[str], bool]) -> None:
         """Check that the ledger is there when tables are; ``holds`` says whether a table is.
@@ -134,23 +133,24 @@ class Ledger:
                 fix="Restore the ledger's folder, or write to another --target.",
             )
 
-    def decide(self, documents: Iterable[Document]) -> Decisions:
-        """Compare a batch's documents with what the target has seen."""
-        return Decisions.of(documents, self._stored())
+    def decide(self, documents: Iterable[Document]) -> dict[str, Decisions]:
+        """Compare a batch's documents with what the target has seen, table by table."""
+        return decisions_by_table(self.plan, documents, self._stored())
 
     def record(self, documents: Iterable[Document], run_id: str) -> None:
-        """Note the captures that are about to be written."""
+        """Note the captures that are about to be written; those older than what is noted change nothing."""
         import pyarrow as pa
         from deltalake import DeltaTable, write_deltalake
 
         rows = [
             {
-                "transform": self.transform,
+                "transform": name,
                 "document": document.name,
                 "captured_at": document.captured_at,
                 "run_id": run_id,
                 "recorded_at": datetime.now(timezone.utc),
             }
+            for name in self.plan.ledger_names
             for document in documents
         ]
         incoming = pa.Table.from_pylist(rows, schema=_LEDGER_SCHEMA())
@@ -164,15 +164,17 @@ class Ledger:
         )
         merge.when_matched_update_all("s.captured_at > t.captured_at").when_not_matched_insert_all().execute()
 
-    def _stored(self) -> dict[str, datetime]:
+    def _stored(self) -> dict[tuple[str, str], datetime]:
+        import pyarrow as pa
+        import pyarrow.compute as pc
         from deltalake import DeltaTable
 
         if not DeltaTable.is_deltatable(self.path):
             return {}
-        table = DeltaTable(self.path).to_pyarrow_table(
-            columns=["document", "captured_at"], filters=[("transform", "=", self.transform)]
-        )
-        return dict(zip(table["document"].to_pylist(), table["captured_at"].to_pylist(), strict=True))
+        table = DeltaTable(self.path).to_pyarrow_table(columns=["transform", "document", "captured_at"])
+        own = pc.is_in(table["transform"].cast(pa.string()), pa.array(names_seen(self.plan), pa.string()))
+        table = table.filter(own)
+        return {(row["transform"], row["document"]): row["captured_at"] for row in table.to_pylist()}
 
 
 def _LEDGER_SCHEMA() -> Any:

@@ -104,10 +104,14 @@ def way(request: pytest.FixtureRequest, spark: SparkSession, postgres_server: Se
     spark.conf.unset("spark.mlbsdk.arrow")
 
 
-def write(spark: SparkSession, way: Way, target: Path, captures: Sequence[Capture]) -> RunReport:
+def write(
+    spark: SparkSession, way: Way, target: Path, captures: Sequence[Capture], tables: tuple[str, ...] = ()
+) -> RunReport:
     """Run the mini mapping over captures."""
     source = save(target.parent / f"captures-{uuid.uuid4().hex}", captures)
-    request = RunRequest(name="mini.game", mapping=MAPPING, source=str(source), target=way.address(target))
+    request = RunRequest(
+        name="mini.game", mapping=MAPPING, source=str(source), target=way.address(target), tables=tables
+    )
     return run(request, spark=spark)
 
 
@@ -119,6 +123,30 @@ def stored(spark: SparkSession, way: Way, target: Path) -> dict[str, list[dict[s
 def figures(report: RunReport) -> dict[str, tuple[int, int, int, int]]:
     """Return (inserted, updated, unchanged, deleted) by table."""
     return {name: (t.inserted, t.updated, t.unchanged, t.deleted) for name, t in report.tables.items()}
+
+
+def test_each_table_has_the_newest_of_the_captures_that_it_was_chosen_for(
+    spark: SparkSession, way: Way, tmp_path: Path
+) -> None:
+    runs: list[tuple[tuple[str, ...], list[Capture]]] = [
+        (("plays",), [Capture(1, 2), Capture(2, 0)]),
+        ((), [Capture(1, 1)]),
+        (("games", "mini.players"), [Capture(1, 0), Capture(2, 3)]),
+        ((), [Capture(1, 0), Capture(2, 1)]),
+        (("mini.plays",), [Capture(1, 2)]),
+        ((), [Capture(1, 2), Capture(2, 3)]),
+    ]
+    target = tmp_path / "out"
+    seen: dict[str, list[Capture]] = {name: [] for name in TABLES}
+    for tables, captures in runs:
+        report = write(spark, way, target, captures, tables)
+        written = [name for name in TABLES if not tables or name in tables or name.partition(".")[2] in tables]
+        assert list(report.tables) == written
+        for name in written:
+            seen[name] += captures
+        found = stored(spark, way, target)
+        for name in TABLES:
+            assert found[name] == ordered(expected(seen[name])[name]), (tables, captures, name)
 
 
 def test_a_series_of_captures_leaves_the_newest_and_true_figures(spark: SparkSession, way: Way, tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_the_command_line_takes_several_conditions() -> None:
 
 @pytest.mark.parametrize(
     ("given", "told"),
-    [(["game_pk"], "is FIELD=VALUE"), (["=1"], "is FIELD=VALUE"), (["a=1", "a=2"], "names 'a' twice")],
+    [(["game_pk"], "is FIELD=VALUE"), (["=1"], "is FIELD=VALUE"), (["a=1", "a=2"], "'a' is given twice")],
 )
 def test_the_command_line_refuses_what_is_no_condition(given: list[str], told: str) -> None:
     with pytest.raises(ConfigurationError, match=told):

@@ -63,11 +63,11 @@ def _temporary(connection: psycopg.Connection, name: str, types: Mapping[str, st
 
 
 def stage_documents(
-    connection: psycopg.Connection, types: Mapping[str, str], documents: Iterable[tuple[Any, ...]]
+    connection: psycopg.Connection, types: Mapping[str, str], documents: Iterable[tuple[Any, ...]], number: int
 ) -> str:
-    """Put documents, (key..., is_new, is_stale), into a temporary table and return its name."""
+    """Put documents, (key..., is_new, is_stale), into the temporary table of that number and return its name."""
     columns = dict(types) | {"__is_new": "boolean", "__is_stale": "boolean"}
-    relation = _temporary(connection, "documents", columns)
+    relation = _temporary(connection, f"documents {number}", columns)
     with connection.cursor() as cursor, cursor.copy(f"COPY {relation} FROM STDIN") as stream:
         for document in documents:
             stream.write_row(document)

@@ -24,13 +24,15 @@ class Documents:
     has_stale: bool
 
 
-def take(connection: psycopg.Connection, staged: Staged, documents: Documents, dropped: Sequence[str]) -> TableWritten:
+def take(
+    connection: psycopg.Connection, staged: Staged, documents: Documents | None, dropped: Sequence[str]
+) -> TableWritten:
     """Take staged rows into their table.
 
     Args:
         connection: inside the batch's transaction.
         staged: the rows.
-        documents: all documents of the batch.
+        documents: all documents of the batch, for a table that holds the rows of the newest capture only.
         dropped: columns that the mapping no longer has: null in what replaces a row, not the older capture's value.
 
     Returns:
@@ -38,7 +40,7 @@ def take(connection: psycopg.Connection, staged: Staged, documents: Documents, d
     """
     statements = _Statements(staged, dropped)
     deleted = 0
-    if staged.table.on_missing == "delete":
+    if documents is not None:
         if documents.has_stale:
             connection.execute(statements.forget_stale(documents))
         if documents.has_replacing:

@@ -10,7 +10,16 @@ from typing import Any
 import psycopg
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
 
-from mlbsdk.plugin import Batch, Decisions, Table, TableWritten, TargetUnwritableError, WriteError
+from mlbsdk.plugin import (
+    Batch,
+    Decisions,
+    Table,
+    TableWritten,
+    TargetUnwritableError,
+    WriteError,
+    decisions_by_table,
+    names_seen,
+)
 from mlbsdk_plugin_postgres.catalog import OWN_SCHEMA, make_own, make_partitions, make_tables
 from mlbsdk_plugin_postgres.connection import Database, dataset, explained, may_pass
 from mlbsdk_plugin_postgres.staging import (
@@ -145,38 +154,54 @@ class PostgresWriter:
         documents = self._documents(connection, batch)
         for one in staged:
             make_partitions(connection, one.table, one.relation)
-        return {one.table.name: take(connection, one, documents, dropped[one.table.name]) for one in staged}
+        return {
+            one.table.name: take(connection, one, documents.get(one.table.name), dropped[one.table.name])
+            for one in staged
+        }
 
-    def _documents(self, connection: psycopg.Connection, batch: Batch) -> Documents:
-        """Compare the batch's documents with the ledger, and note those that are written now."""
+    def _documents(self, connection: psycopg.Connection, batch: Batch) -> dict[str, Documents]:
+        """Compare the batch's documents with the ledger, note them there, and stage them for each table that asks."""
         names = [document.name for document in batch.documents]
         seen = connection.execute(
-            f"SELECT document, captured_at FROM {OWN_SCHEMA}.documents WHERE transform = %s AND document = ANY(%s)",
-            (batch.plan.name, names),
+            f"SELECT transform, document, captured_at FROM {OWN_SCHEMA}.documents "
+            "WHERE transform = ANY(%s) AND document = ANY(%s)",
+            (list(names_seen(batch.plan)), names),
         ).fetchall()
-        decisions = Decisions.of(batch.documents, dict(seen))
-        current = [*decisions.new, *decisions.replacing]
+        decisions = decisions_by_table(batch.plan, batch.documents, {(name, one): at for name, one, at in seen})
         connection.execute(
-            f"INSERT INTO {OWN_SCHEMA}.documents (transform, document, captured_at, run_id) "
-            "SELECT %s, name, moment, %s FROM unnest(%s::text[], %s::timestamptz[]) AS found(name, moment) "
+            f"INSERT INTO {OWN_SCHEMA}.documents AS noted (transform, document, captured_at, run_id) "
+            "SELECT transform, name, moment, %s "
+            "FROM unnest(%s::text[]) AS own(transform), unnest(%s::text[], %s::timestamptz[]) AS found(name, moment) "
             "ON CONFLICT (transform, document) DO UPDATE "
-            "SET captured_at = excluded.captured_at, run_id = excluded.run_id, recorded_at = now()",
-            (batch.plan.name, batch.run_id, [one.name for one in current], [one.captured_at for one in current]),
+            "SET captured_at = excluded.captured_at, run_id = excluded.run_id, recorded_at = now() "
+            "WHERE excluded.captured_at >= noted.captured_at",
+            (batch.run_id, list(batch.plan.ledger_names), names, [one.captured_at for one in batch.documents]),
         )
-        return _staged_documents(connection, [rows.table for rows in batch.tables.values()], decisions)
+        return _staged_documents(connection, batch.plan.tables, decisions)
 
 
-def _staged_documents(connection: psycopg.Connection, tables: Iterable[Table], decisions: Decisions) -> Documents:
-    """Stage the documents' keys, with the types that tables have them in; not where every table keeps its rows."""
-    table = next((one for one in tables if one.on_missing == "delete"), None)
-    if table is None:
-        return Documents("", (), has_replacing=False, has_stale=False)
-    types = {name: table.column(name).type.postgresql for name in table.document_key}
-    rows: list[tuple[Any, ...]] = [(*one.key, True, False) for one in decisions.new]
-    rows += [(*one.key, False, False) for one in decisions.replacing]
-    rows += [(*one.key, False, True) for one in decisions.stale]
-    relation = stage_documents(connection, types, rows)
-    return Documents(relation, table.document_key, bool(decisions.replacing), bool(decisions.stale))
+def _staged_documents(
+    connection: psycopg.Connection, tables: Iterable[Table], decisions: Mapping[str, Decisions]
+) -> dict[str, Documents]:
+    """Stage the documents' keys, with the types that tables have them in, for tables that do not keep every row.
+
+    Tables that have seen the same captures share what is staged: all of them, unless tables were chosen before.
+    """
+    staged: dict[Decisions, Documents] = {}
+    found = {}
+    for table in tables:
+        if table.on_missing == "keep":
+            continue
+        known = decisions[table.name]
+        if known not in staged:
+            types = {name: table.column(name).type.postgresql for name in table.document_key}
+            rows: list[tuple[Any, ...]] = [(*one.key, True, False) for one in known.new]
+            rows += [(*one.key, False, False) for one in known.replacing]
+            rows += [(*one.key, False, True) for one in known.stale]
+            relation = stage_documents(connection, types, rows, len(staged))
+            staged[known] = Documents(relation, table.document_key, bool(known.replacing), bool(known.stale))
+        found[table.name] = staged[known]
+    return found
 
 
 def _waited_enough(state: RetryCallState) -> bool:
