@@ -94,7 +94,7 @@ class _Compiler:
         plan = Plan(
             name=mapping.name,
             endpoint=mapping.source.endpoint,
-            method=mapping.source.method,
+            methods=mapping.methods,
             raw_table=mapping.source.raw_table,
             description=mapping.description,
             document=document,
@@ -113,13 +113,24 @@ class _Compiler:
         mapping = self.mapping
         self._refuse_repeated_tables()
         roots = [target for target in mapping.targets if target.array_source is None]
-        key = tuple(mapping.source.key or (roots[0].primary_key if roots else mapping.targets[0].primary_key))
+        key = self._key(roots)
         inheritable = self._inheritable(key)
         tables = tuple(self._table(index, target, inheritable, key) for index, target in enumerate(mapping.targets))
         document_columns = self._document_columns(key, tables, inheritable)
         captured_at = self._captured_at()
         document = DocumentTree(self.place_of, self._unless_broken).of(tables, document_columns, captured_at)
         return key, tables, document_columns, captured_at, document
+
+    def _key(self, roots: list[TargetSpec]) -> tuple[str, ...]:
+        """Return the fields that identify a document; none where the mapping says that captures are no documents."""
+        given = self.mapping.source.key
+        if given is None:
+            return tuple((roots or self.mapping.targets)[0].primary_key)
+        for index, target in enumerate(self.mapping.targets):
+            if not given and target.on_missing == "delete":
+                message = "on_missing: delete needs a document to be missing from, but source.key is []; write keep"
+                self.problem(("targets", index, "on_missing"), target.name, message)
+        return tuple(given)
 
     def place_of(self, table: str, column: str | None = None) -> Place:
         """Return the place of a table, or of one of its columns."""

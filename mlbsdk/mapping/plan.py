@@ -209,12 +209,14 @@ class Plan:
     name: str
     """The transform's name, ``game.live_game_v1``."""
     endpoint: str
-    method: str
+    methods: tuple[str, ...]
+    """The methods of the endpoint whose responses are read; the first one names the transform."""
     raw_table: str
     description: str = field(repr=False)
     document: Node
     key: tuple[str, ...]
-    """The document columns that identify a document."""
+    """The document columns that identify a document; none where captures are no documents but list what others list
+    too. All tables are ``keep`` then."""
     document_columns: tuple[Column, ...]
     """Columns of the first root target computed once a document, in the order in which they build on each other: the
     key, what child tables inherit, and what those need."""

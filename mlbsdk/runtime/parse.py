@@ -73,7 +73,7 @@ def _query(plan: Plan, raw: str, run_id: str, transformed_at: str) -> str:
         keyed = select(["*", *(f"{expression(column)} AS {name(column.name)}" for column in layer)], keyed)
     time = _time_in_document(plan)
     captured_at = f"coalesce(__captured_at, {time}, __modified_at)"
-    struct = ", ".join(f"{literal(column.name)}, {name(column.name)}" for column in columns)
+    struct = ", ".join(f"{literal(column.name)}, {name(column.name)}" for column in columns) or "'__none', 0"
     passed_on = [f"{name(f'__{column}')} AS {name(column)}" for column in ("row_id", "origin", *_PASSED_ON)]
     return select(
         [
@@ -167,14 +167,13 @@ def _time_in_document(plan: Plan) -> str:
 
 def _problem(plan: Plan, captured_at: str) -> str:
     """Say why a capture is no document of this mapping; null when it is."""
-    no_key = "(" + " OR ".join(f"{name(key)} IS NULL" for key in plan.key) + ")"
-    where = ", ".join(_key_place(plan, key) for key in plan.key)
+    no_key, missing = _no_key(plan) if plan.key else _no_items(plan)
+    methods = ", ".join(literal(comparable(method)) for method in plan.methods)
     other = (
         f"lower(__endpoint) <> {literal(plan.endpoint.lower())} "
-        f"OR regexp_replace(lower(__method), '[^a-z0-9]', '') <> {literal(comparable(plan.method))}"
+        f"OR regexp_replace(lower(__method), '[^a-z0-9]', '') NOT IN ({methods})"
     )
     shape = "a part of it has another shape than the mapping says (an object or array where a value is, or the reverse)"
-    missing = f"it has no {', '.join(plan.key)} at {where}: is it a response of {plan.name}?"
     return (
         "CASE WHEN __is_empty THEN 'it is empty' "
         f"WHEN __is_corrupt AND {no_key} THEN 'it is not JSON, or is cut off' "
@@ -183,8 +182,24 @@ def _problem(plan: Plan, captured_at: str) -> str:
         f"WHEN {other} THEN concat('it is a response of ', __endpoint, '.', __method, "
         f"{literal(f', not of {plan.name}')}) "
         f"WHEN __is_corrupt THEN {literal(shape)} "
-        f"WHEN {no_key} THEN {literal(missing)} "
+        f"WHEN {no_key} THEN {literal(f'it has no {missing}: is it a response of {plan.name}?')} "
         f"WHEN {captured_at} IS NULL THEN 'it has no capture time, and neither has its raw row' END"
+    )
+
+
+def _no_key(plan: Plan) -> tuple[str, str]:
+    """Return whether a capture lacks what identifies its document, and what that is."""
+    where = ", ".join(_key_place(plan, key) for key in plan.key)
+    lacks = " OR ".join(f"{name(key)} IS NULL" for key in plan.key)
+    return f"({lacks})", f"{', '.join(plan.key)} at {where}"
+
+
+def _no_items(plan: Plan) -> tuple[str, str]:
+    """Return whether a capture without a key lacks all that the tables are cut from; an empty list is there."""
+    places = dict.fromkeys(table.levels[0].path if table.levels else () for table in plan.tables)
+    lacks = " AND ".join(f"{reach('__document', place)} IS NULL" for place in places)
+    return f"({lacks})", " or ".join(
+        f"${''.join(f'[{s}]' if isinstance(s, int) else f'.{s}' for s in p)}" for p in places
     )
 
 

@@ -205,7 +205,7 @@ class BaseTransformation:
 
     def _cut(self, held: Held, table: Table) -> DataFrame:
         """Cut one table. Kept rows come from every capture, so that batches of one or of many end alike."""
-        if table.on_missing == "delete" or len(self.intake.distinct) == 1:
+        if table.on_missing == "delete" or (self.plan.key and len(self.intake.distinct) == 1):
             return held.cut(table, self.stamp, self.intake.newest)
         return newest_rows(held.cut(table, self.stamp, self.intake.distinct), table)
 
@@ -224,7 +224,8 @@ class BaseTransformation:
         for name, frame in tables.items():
             self.validate_schema(frame, name)
         rows = self._judged(tables)
-        batch = Batch(self.spark, self.plan, self.report.run_id, batch_id, self.intake.documents, rows)
+        documents = self.intake.documents if self.plan.key else ()
+        batch = Batch(self.spark, self.plan, self.report.run_id, batch_id, documents, rows)
         written = dict(self.writer.write(batch))
         for name, change in written.items():
             entry = self.report.tables.setdefault(name, TableReport())
@@ -287,7 +288,8 @@ class BaseTransformation:
         key = None
         if row["problem"] is None:
             values = ((row["document_columns"][name], types[name]) for name in self.plan.key)
-            key = tuple(key_value(value, kind) for value, kind in values)
+            # Without a key every capture stands for itself.
+            key = tuple(key_value(value, kind) for value, kind in values) or (row["document_id"],)
         return ParsedDocument(
             row["document_id"],
             row["row_id"],
@@ -457,12 +459,14 @@ def new_report(plan: Plan, source: str, target: str, mode: str, run_id: str | No
 def newest_rows(frame: DataFrame, table: Table) -> DataFrame:
     """Return one row a primary key where several captures of a batch give the same row: that of the newest capture.
 
-    Rows of equal capture times that differ stay, and are an ambiguity.
+    Rows of equal capture times that differ stay, and are an ambiguity. Where captures are no documents, only those of
+    one capture do: of several captures of one time the last by raw row id (a file's name) wins.
     """
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
-    newest = Window.partitionBy(*table.primary_key).orderBy(F.col(CAPTURED_AT).desc())
+    order = [CAPTURED_AT] if table.document_key else [CAPTURED_AT, f"{LINEAGE}.source_row_id"]
+    newest = Window.partitionBy(*table.primary_key).orderBy(*(F.col(one).desc() for one in order))
     ranked = frame.withColumn("_rank", F.rank().over(newest)).where("_rank = 1").drop("_rank")
     return ranked.dropDuplicates(list(table.compared_columns))
 
