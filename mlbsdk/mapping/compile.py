@@ -94,7 +94,7 @@ class _Compiler:
         plan = Plan(
             name=mapping.name,
             endpoint=mapping.source.endpoint,
-            methods=mapping.methods,
+            method=mapping.source.method,
             raw_table=mapping.source.raw_table,
             description=mapping.description,
             document=document,
@@ -103,6 +103,7 @@ class _Compiler:
             captured_at=captured_at,
             tables=tables,
             fingerprint="",
+            also_methods=tuple(mapping.source.also_methods),
         )
         return replace(plan, fingerprint=hashlib.sha256(repr(plan).encode()).hexdigest())
 

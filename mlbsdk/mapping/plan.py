@@ -209,8 +209,7 @@ class Plan:
     name: str
     """The transform's name, ``game.live_game_v1``."""
     endpoint: str
-    methods: tuple[str, ...]
-    """The methods of the endpoint whose responses are read; the first one names the transform."""
+    method: str
     raw_table: str
     description: str = field(repr=False)
     document: Node
@@ -226,6 +225,8 @@ class Plan:
     fingerprint: str
     """SHA-256 of the plan's content: changes whenever the tables could. What is only for people does not count: such
     fields have no place in the plan's ``repr``, of which this is the hash."""
+    also_methods: tuple[str, ...] = ()
+    """Other methods of the endpoint whose responses are read too."""
 
     def table(self, name: str) -> Table:
         """Return the table of that name."""

@@ -168,15 +168,17 @@ def _time_in_document(plan: Plan) -> str:
 def _problem(plan: Plan, captured_at: str) -> str:
     """Say why a capture is no document of this mapping; null when it is."""
     no_key, missing = _no_key(plan) if plan.key else _no_items(plan)
-    methods = ", ".join(literal(comparable(method)) for method in plan.methods)
+    methods = ", ".join(literal(comparable(method)) for method in (plan.method, *plan.also_methods))
     other = (
         f"lower(__endpoint) <> {literal(plan.endpoint.lower())} "
         f"OR regexp_replace(lower(__method), '[^a-z0-9]', '') NOT IN ({methods})"
     )
     shape = "a part of it has another shape than the mapping says (an object or array where a value is, or the reverse)"
+    # With a key that could be read it is JSON; without one there is no telling.
+    unread = "it is not JSON, or is cut off" + ("" if plan.key else f"; or {shape}")
     return (
         "CASE WHEN __is_empty THEN 'it is empty' "
-        f"WHEN __is_corrupt AND {no_key} THEN 'it is not JSON, or is cut off' "
+        f"WHEN __is_corrupt AND {no_key} THEN {literal(unread)} "
         # The body of an error is JSON too, and would pass for a document that lost all its rows.
         "WHEN NOT __status_code BETWEEN 200 AND 299 THEN concat('the API answered with status ', __status_code) "
         f"WHEN {other} THEN concat('it is a response of ', __endpoint, '.', __method, "
