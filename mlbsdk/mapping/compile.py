@@ -128,7 +128,8 @@ class _Compiler:
             return tuple(self.mapping.source.key or (roots or self.mapping.targets)[0].primary_key)
         for index, target in enumerate(self.mapping.targets):
             if target.on_missing == "delete":
-                message = "on_missing: delete needs a document to be missing from, and with capture_is: list there is none; write keep"
+                needs = "on_missing: delete needs a document to be missing from"
+                message = f"{needs}, and with capture_is: list there is none; write keep"
                 self.problem(("targets", index, "on_missing"), target.name, message)
         return ()
 
