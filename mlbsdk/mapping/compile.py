@@ -103,6 +103,7 @@ class _Compiler:
             captured_at=captured_at,
             tables=tables,
             fingerprint="",
+            also_methods=tuple(mapping.source.also_methods),
         )
         return replace(plan, fingerprint=hashlib.sha256(repr(plan).encode()).hexdigest())
 
@@ -113,7 +114,7 @@ class _Compiler:
         mapping = self.mapping
         self._refuse_repeated_tables()
         roots = [target for target in mapping.targets if target.array_source is None]
-        key = tuple(mapping.source.key or (roots[0].primary_key if roots else mapping.targets[0].primary_key))
+        key = self._key(roots)
         inheritable = self._inheritable(key)
         tables = tuple(self._table(index, target, inheritable, key) for index, target in enumerate(mapping.targets))
         document_columns = self._document_columns(key, tables, inheritable)
@@ -121,6 +122,17 @@ class _Compiler:
         self._check_filters()
         document = DocumentTree(self.place_of, self._unless_broken).of(tables, document_columns, captured_at)
         return key, tables, document_columns, captured_at, document
+
+    def _key(self, roots: list[TargetSpec]) -> tuple[str, ...]:
+        """Return the fields that identify a document; none where the mapping says that captures are no documents."""
+        if self.mapping.source.capture_is == "document":
+            return tuple(self.mapping.source.key or (roots or self.mapping.targets)[0].primary_key)
+        for index, target in enumerate(self.mapping.targets):
+            if target.on_missing == "delete":
+                needs = "on_missing: delete needs a document to be missing from"
+                message = f"{needs}, and with capture_is: list there is none; write keep"
+                self.problem(("targets", index, "on_missing"), target.name, message)
+        return ()
 
     def place_of(self, table: str, column: str | None = None) -> Place:
         """Return the place of a table, or of one of its columns."""

@@ -117,6 +117,11 @@ class Source(Strict):
     """The method of the endpoint: the second part of the transform's name."""
     raw_table: TableName
     """The table that holds raw captures."""
+    also_methods: Names = []
+    """Other methods of the endpoint whose responses have the same shape, such as ``teams`` beside ``team``."""
+    capture_is: Literal["document", "list"] = "document"
+    """``document``: a capture is one document, known by its key. ``list``: it is none, but lists things that other
+    captures list too; each table keeps them by its own primary key."""
     key: SomeNames | None = None
     """Root-target fields that identify one document; default: the primary key of the first root target."""
     captured_at: CapturedAt | None = None
@@ -124,6 +129,12 @@ class Source(Strict):
     filters: dict[ColumnName, FilterSpec] = Field(default_factory=dict)
     """Values to choose captures by, with ``--date``, ``--season``, ``--game-pk`` and ``--where``. A field of the first
     root target that holds one value needs no filter."""
+
+    @model_validator(mode="after")
+    def _key_of_documents(self) -> Source:
+        if self.capture_is == "list" and self.key is not None:
+            raise ValueError("capture_is: list has no 'key', since such captures are no documents")
+        return self
 
 
 class FieldSpec(Strict):
@@ -286,6 +297,11 @@ class Mapping(Strict):
     """One entry a table."""
     coverage: CoverageSpec = CoverageSpec()
     """What ``mapping coverage`` accepts."""
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods whose responses the mapping reads."""
+        return (self.source.method, *self.source.also_methods)
 
     @property
     def name(self) -> str:

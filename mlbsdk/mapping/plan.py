@@ -214,7 +214,8 @@ class Plan:
     description: str = field(repr=False)
     document: Node
     key: tuple[str, ...]
-    """The document columns that identify a document."""
+    """The document columns that identify a document; none where captures are no documents but list what others list
+    too. All tables are ``keep`` then."""
     document_columns: tuple[Column, ...]
     """Columns of the first root target computed once a document, in the order in which they build on each other: the
     key, what child tables inherit, and what those need."""
@@ -224,6 +225,8 @@ class Plan:
     fingerprint: str
     """SHA-256 of the plan's content: changes whenever the tables could. What is only for people does not count: such
     fields have no place in the plan's ``repr``, of which this is the hash."""
+    also_methods: tuple[str, ...] = ()
+    """Other methods of the endpoint whose responses are read too."""
     is_part: bool = field(default=False, repr=False)
     """Whether tables of the mapping were left out."""
 

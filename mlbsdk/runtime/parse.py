@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -73,7 +74,7 @@ def _query(plan: Plan, raw: str, run_id: str, transformed_at: str) -> str:
         keyed = select(["*", *(f"{expression(column)} AS {name(column.name)}" for column in layer)], keyed)
     time = _time_in_document(plan)
     captured_at = f"coalesce(__captured_at, {time}, __modified_at)"
-    struct = ", ".join(f"{literal(column.name)}, {name(column.name)}" for column in columns)
+    struct = ", ".join(f"{literal(column.name)}, {name(column.name)}" for column in columns) or "'__none', 0"
     passed_on = [f"{name(f'__{column}')} AS {name(column)}" for column in ("row_id", "origin", *_PASSED_ON)]
     return select(
         [
@@ -167,29 +168,46 @@ def _time_in_document(plan: Plan) -> str:
 
 def _problem(plan: Plan, captured_at: str) -> str:
     """Say why a capture is no document of this mapping; null when it is."""
-    no_key = "(" + " OR ".join(f"{name(key)} IS NULL" for key in plan.key) + ")"
-    where = ", ".join(_key_place(plan, key) for key in plan.key)
-    other = is_of_other("__endpoint", "__method", plan.endpoint, plan.method)
+    no_key, missing = _no_key(plan) if plan.key else _no_items(plan)
+    other = is_of_other("__endpoint", "__method", plan.endpoint, (plan.method, *plan.also_methods))
     shape = "a part of it has another shape than the mapping says (an object or array where a value is, or the reverse)"
-    missing = f"it has no {', '.join(plan.key)} at {where}: is it a response of {plan.name}?"
+    # With a key that could be read it is JSON; without one there is no telling.
+    unread = "it is not JSON, or is cut off" + ("" if plan.key else f"; or {shape}")
     return (
         "CASE WHEN __is_empty THEN 'it is empty' "
-        f"WHEN __is_corrupt AND {no_key} THEN 'it is not JSON, or is cut off' "
+        f"WHEN __is_corrupt AND {no_key} THEN {literal(unread)} "
         # The body of an error is JSON too, and would pass for a document that lost all its rows.
         "WHEN NOT __status_code BETWEEN 200 AND 299 THEN concat('the API answered with status ', __status_code) "
         f"WHEN {other} THEN concat('it is a response of ', __endpoint, '.', __method, "
         f"{literal(f', not of {plan.name}')}) "
         f"WHEN __is_corrupt THEN {literal(shape)} "
-        f"WHEN {no_key} THEN {literal(missing)} "
+        f"WHEN {no_key} THEN {literal(f'it has no {missing}: is it a response of {plan.name}?')} "
         f"WHEN {captured_at} IS NULL THEN 'it has no capture time, and neither has its raw row' END"
     )
 
 
-def is_of_other(endpoint: str, method: str, own_endpoint: str, own_method: str) -> str:
+def is_of_other(endpoint: str, method: str, own_endpoint: str, own_methods: Iterable[str]) -> str:
     """Return whether the endpoint and method of a capture are others than the mapping's; null where it has neither."""
+    methods = ", ".join(literal(comparable(own)) for own in own_methods)
     return (
         f"lower({endpoint}) <> {literal(own_endpoint.lower())} "
-        f"OR regexp_replace(lower({method}), '[^a-z0-9]', '') <> {literal(comparable(own_method))}"
+        f"OR regexp_replace(lower({method}), '[^a-z0-9]', '') NOT IN ({methods})"
+    )
+
+
+def _no_key(plan: Plan) -> tuple[str, str]:
+    """Return whether a capture lacks what identifies its document, and what that is."""
+    where = ", ".join(_key_place(plan, key) for key in plan.key)
+    lacks = " OR ".join(f"{name(key)} IS NULL" for key in plan.key)
+    return f"({lacks})", f"{', '.join(plan.key)} at {where}"
+
+
+def _no_items(plan: Plan) -> tuple[str, str]:
+    """Return whether a capture without a key lacks all that the tables are cut from; an empty list is there."""
+    places = dict.fromkeys(table.levels[0].path if table.levels else () for table in plan.tables)
+    lacks = " AND ".join(f"{reach('__document', place)} IS NULL" for place in places)
+    return f"({lacks})", " or ".join(
+        f"${''.join(f'[{s}]' if isinstance(s, int) else f'.{s}' for s in p)}" for p in places
     )
 
 

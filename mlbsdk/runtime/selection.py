@@ -73,9 +73,14 @@ def selected(rows: DataFrame, mapping: TransformMapping, options: Mapping[str, o
 
 
 def document_key(mapping: TransformMapping) -> dict[str, Place | None]:
-    """Return where the fields stand that identify a document; None for one that is computed."""
+    """Return where the fields stand that identify a document; None for one that is computed.
+
+    Empty where the mapping says that captures are no documents.
+    """
     roots = [target for target in mapping.targets if target.array_source is None]
     specs = {spec.name: spec for target in reversed(roots) for spec in target.fields}
+    if mapping.source.capture_is == "list":
+        return {}
     key = mapping.source.key or (roots or mapping.targets)[0].primary_key
     return {field: _place(specs[field]) if field in specs else None for field in key}
 
@@ -116,7 +121,7 @@ class OwnCaptures:
         with Over(raw.frame) as over:
             parsed = select(["*", f"from_json(data, {literal('endpoint string, method string')}) AS __p"], over.name)
             endpoint, method = "coalesce(endpoint, __p.endpoint)", "coalesce(method, __p.method)"
-            of_other = is_of_other(endpoint, method, mapping.source.endpoint, mapping.source.method)
+            of_other = is_of_other(endpoint, method, mapping.source.endpoint, mapping.methods)
             frame = over.run(select(map(name, RAW_SCHEMA), parsed, f"NOT coalesce({of_other}, FALSE)"))
         # A file may hold nothing of this mapping.
         return replace(raw, frame=frame, files=())
@@ -131,10 +136,17 @@ def _condition(mapping: TransformMapping, field: str, value: str) -> Condition:
             f"--where {field}={value}: {root.name} has no field '{field}'.{did_you_mean(field, specs)}",
             fix=f"'mlbsdk mapping show {mapping.name}' lists the fields.",
         )
-    place = _place(specs[field])
+    is_filter = field in mapping.source.filters
+    is_of_items = not is_filter and root.array_source is not None and specs[field].json_path is not None
+    place = None if is_of_items else _place(specs[field])
     if place is None:
+        why = (
+            "is of single items, of which a capture holds several"
+            if is_of_items
+            else "is computed, so no capture holds it"
+        )
         raise ConfigurationError(
-            f"--where {field}={value}: {root.name}.{field} is computed, so no capture holds it",
+            f"--where {field}={value}: {root.name}.{field} {why}",
             fix="Take a field with a json_path, or one that comes from a request parameter.",
         )
     kind = ColumnType.parse(specs[field].type)

@@ -93,13 +93,18 @@ def test_a_wheel_holds_its_package_and_nothing_else(built: Built) -> None:
     assert not [name for name in files if "__pycache__" in name or "/tests/" in name or name.endswith(".pyc")]
 
 
-def test_mappings_and_samples_are_in_the_wheel(all_built: dict[str, Built]) -> None:
-    files = all_built[GAME].files()
-    for mapping in (REPOSITORY / "mappings" / "game").glob("*.yaml"):
-        assert files[f"mlbsdk_plugin_game/mappings/game/{mapping.name}"] == mapping.read_bytes()
-    samples = REPOSITORY / "plugins" / GAME / "mlbsdk_plugin_game" / "samples"
-    for sample in samples.iterdir():
-        assert files[f"mlbsdk_plugin_game/samples/{sample.name}"] == sample.read_bytes()
+@pytest.mark.parametrize("endpoint", ["game", "person", "team"])
+def test_mappings_and_samples_are_in_the_wheel(all_built: dict[str, Built], endpoint: str) -> None:
+    name, package = f"mlbsdk-plugin-{endpoint}", f"mlbsdk_plugin_{endpoint}"
+    files = all_built[name].files()
+    mappings = list((REPOSITORY / "mappings" / endpoint).glob("*.yaml"))
+    samples = list((REPOSITORY / "plugins" / name / package / "samples").iterdir())
+    assert mappings
+    assert samples
+    for mapping in mappings:
+        assert files[f"{package}/mappings/{endpoint}/{mapping.name}"] == mapping.read_bytes()
+    for sample in samples:
+        assert files[f"{package}/samples/{sample.name}"] == sample.read_bytes()
     info = next(name for name in files if name.endswith("METADATA"))
     assert b"Requires-Dist: mlbsdk" in files[info]
 

@@ -56,14 +56,14 @@ def is_acceptable(table: RawTable, mapping: TransformMapping) -> sql.Composed:
     """Return whether status, endpoint and method are those of the mapping, or not known."""
     template = (
         "coalesce({status} ~ '^2[0-9][0-9]$', true) AND coalesce(lower({endpoint}) = {wanted}, true) "
-        "AND coalesce(regexp_replace(lower({method}), '[^a-z0-9]', '', 'g') = {wanted_method}, true)"
+        "AND coalesce(regexp_replace(lower({method}), '[^a-z0-9]', '', 'g') = ANY ({wanted_methods}), true)"
     )
     return sql.SQL(template).format(
         status=_told(table, "status_code"),
         endpoint=_told(table, "endpoint"),
         method=_told(table, "method"),
         wanted=sql.Literal(mapping.source.endpoint.lower()),
-        wanted_method=sql.Literal(comparable(mapping.source.method)),
+        wanted_methods=sql.Literal([comparable(method) for method in mapping.methods]),
     )
 
 

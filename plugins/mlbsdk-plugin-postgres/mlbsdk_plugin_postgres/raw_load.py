@@ -127,7 +127,11 @@ class Loader:
         self._database = database
         self._mappings = mappings
         self._only = only
-        self._by_request = {(m.source.endpoint.lower(), comparable(m.source.method)): m for m in mappings.values()}
+        self._by_request = {
+            (mapping.source.endpoint.lower(), comparable(method)): mapping
+            for mapping in mappings.values()
+            for method in mapping.methods
+        }
 
     def load(self, files: Sequence[str]) -> LoadReport:
         """Load the captures of files, those that are not in their table already.

@@ -64,6 +64,40 @@ def test_a_mapping_needs_a_root() -> None:
     assert "no root target has a field 'n'. A target without array_source is needed." in problem(only)
 
 
+NO_KEY = HEAD.replace("raw_table: e.m", "raw_table: e.m, capture_is: list")
+
+
+def test_captures_that_are_no_documents_need_neither_key_nor_root() -> None:
+    found = plan(NO_KEY + child(A, key="[n]"))
+    assert (found.key, found.document_columns) == ((), ())
+    assert found.table("e.plays").document_key == ()
+    assert [column.name for column in found.table("e.plays").columns][:2] == ["n", "a"]
+
+
+def test_they_have_no_key() -> None:
+    text = NO_KEY.replace("capture_is: list", "capture_is: list, key: [n]") + child(A, key="[n]")
+    assert problem(text) == "m.yaml:2:1: source: capture_is: list has no 'key', since such captures are no documents"
+
+
+def test_a_root_beside_them_gives_nothing_but_what_is_asked_for() -> None:
+    found = plan(NO_KEY + ROOT + child(A, key="[n]"))
+    assert found.key == ()
+    assert [column.name for column in found.table("e.plays").columns][:2] == ["n", "a"]
+
+
+def test_captures_that_are_no_documents_have_nothing_to_be_missing_from() -> None:
+    text = NO_KEY + child(A, key="[n]", more="on_missing: delete")
+    assert problem(text) == (
+        "m.yaml:7:5: e.plays: on_missing: delete needs a document to be missing from, "
+        "and with capture_is: list there is none; write keep"
+    )
+
+
+def test_a_mapping_may_read_responses_of_other_methods() -> None:
+    found = plan(mapping().replace("raw_table: e.m", "raw_table: e.m, also_methods: [n, o]"))
+    assert (found.name, found.method, found.also_methods) == ("e.m", "m", ("n", "o"))
+
+
 def test_every_root_needs_the_key() -> None:
     other = "  - name: e.b\n    primary_key: [x]\n    fields:\n      - {name: x, type: INT, json_path: $.x}\n"
     found = problem(mapping(other))
