@@ -42,6 +42,7 @@ from mlbsdk.mapping.types import ColumnType
 #: Letters of Spark's datetime patterns that it can parse.
 _PATTERN_LETTERS = frozenset("GyMLdDaHhKkmsSzVOXxZ")
 _MOST_LAYERS = 64
+_OR_KEEP = ", or no source.key and on_missing: keep for every target"
 
 
 @lru_cache(maxsize=32)
@@ -59,6 +60,19 @@ def mistakes_of(loaded: LoadedMapping, broken: frozenset[Place]) -> list[Mistake
     compiler = _Compiler(loaded, broken)
     compiler.tables()
     return compiler.mistakes
+
+
+def key_of(mapping: Mapping) -> tuple[str, ...]:
+    """Return the fields that identify a document; none where no target is a root and all keep their rows.
+
+    Then a response is a mere list of things that have keys of their own, such as the games of some days.
+    """
+    if mapping.source.key:
+        return tuple(mapping.source.key)
+    roots = [target for target in mapping.targets if target.array_source is None]
+    if not roots and all(target.on_missing == "keep" for target in mapping.targets):
+        return ()
+    return tuple((roots or mapping.targets)[0].primary_key)
 
 
 @dataclass(frozen=True)
@@ -103,6 +117,7 @@ class _Compiler:
             captured_at=captured_at,
             tables=tables,
             fingerprint="",
+            methods=tuple(mapping.source.methods),
         )
         return replace(plan, fingerprint=hashlib.sha256(repr(plan).encode()).hexdigest())
 
@@ -112,8 +127,7 @@ class _Compiler:
         """Compile all parts; what can't work is in ``mistakes``."""
         mapping = self.mapping
         self._refuse_repeated_tables()
-        roots = [target for target in mapping.targets if target.array_source is None]
-        key = tuple(mapping.source.key or (roots[0].primary_key if roots else mapping.targets[0].primary_key))
+        key = key_of(mapping)
         inheritable = self._inheritable(key)
         tables = tuple(self._table(index, target, inheritable, key) for index, target in enumerate(mapping.targets))
         document_columns = self._document_columns(key, tables, inheritable)
@@ -184,7 +198,7 @@ class _Compiler:
         for name in key:
             if name not in inheritable:
                 message = f"no root target has a field '{name}'.{_near(name, inheritable)}"
-                more = "" if has_root else " A target without array_source is needed."
+                more = "" if has_root else f" A target without array_source is needed{_OR_KEEP}."
                 self.problem(place, "source.key", message + more)
         inherited = {c.origin.name for table in tables for c in table.columns if isinstance(c.origin, FromDocument)}
         ordered: dict[str, Column] = {}

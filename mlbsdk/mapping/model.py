@@ -98,10 +98,13 @@ class Source(Strict):
     """The StatsAPI endpoint: the first part of the transform's name."""
     method: Identifier
     """The method of the endpoint: the second part of the transform's name."""
+    methods: Names = []
+    """Further methods of the endpoint, as captures name them, whose responses have the same shape."""
     raw_table: TableName
     """The table that holds raw captures."""
     key: SomeNames | None = None
-    """Root-target fields that identify one document; default: the primary key of the first root target."""
+    """Root-target fields that identify one document; default: the primary key of the first root target. Without a root
+    target documents have no identity, and every target keeps its rows."""
     captured_at: CapturedAt | None = None
     """Where the document says when it was captured, for captures that carry no time."""
 

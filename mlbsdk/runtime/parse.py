@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from mlbsdk.mapping.paths import join
 from mlbsdk.mapping.plan import Column, FromExpression, FromJson, FromRaw, Node, Plan
 from mlbsdk.mapping.tree import ENVELOPE_VALUES
 from mlbsdk.runtime.cut import RunStamp
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 _CORRUPT = "_corrupt"
 _RESPONSE = "response"
+#: Spark has no struct without fields.
+_NO_COLUMNS = "'none', cast(NULL AS string)"
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ def _query(plan: Plan, raw: str, run_id: str, transformed_at: str) -> str:
         keyed = select(["*", *(f"{expression(column)} AS {name(column.name)}" for column in layer)], keyed)
     time = _time_in_document(plan)
     captured_at = f"coalesce(__captured_at, {time}, __modified_at)"
-    struct = ", ".join(f"{literal(column.name)}, {name(column.name)}" for column in columns)
+    struct = ", ".join(f"{literal(column.name)}, {name(column.name)}" for column in columns) or _NO_COLUMNS
     passed_on = [f"{name(f'__{column}')} AS {name(column)}" for column in ("row_id", "origin", *_PASSED_ON)]
     return select(
         [
@@ -167,14 +170,13 @@ def _time_in_document(plan: Plan) -> str:
 
 def _problem(plan: Plan, captured_at: str) -> str:
     """Say why a capture is no document of this mapping; null when it is."""
-    no_key = "(" + " OR ".join(f"{name(key)} IS NULL" for key in plan.key) + ")"
-    where = ", ".join(_key_place(plan, key) for key in plan.key)
+    no_key, missing = _no_key(plan)
+    methods = ", ".join(literal(comparable(method)) for method in (plan.method, *plan.methods))
     other = (
         f"lower(__endpoint) <> {literal(plan.endpoint.lower())} "
-        f"OR regexp_replace(lower(__method), '[^a-z0-9]', '') <> {literal(comparable(plan.method))}"
+        f"OR regexp_replace(lower(__method), '[^a-z0-9]', '') NOT IN ({methods})"
     )
     shape = "a part of it has another shape than the mapping says (an object or array where a value is, or the reverse)"
-    missing = f"it has no {', '.join(plan.key)} at {where}: is it a response of {plan.name}?"
     return (
         "CASE WHEN __is_empty THEN 'it is empty' "
         f"WHEN __is_corrupt AND {no_key} THEN 'it is not JSON, or is cut off' "
@@ -186,6 +188,21 @@ def _problem(plan: Plan, captured_at: str) -> str:
         f"WHEN {no_key} THEN {literal(missing)} "
         f"WHEN {captured_at} IS NULL THEN 'it has no capture time, and neither has its raw row' END"
     )
+
+
+def _no_key(plan: Plan) -> tuple[str, str]:
+    """Return (SQL: a capture lacks what makes it a document of this mapping, how that is told).
+
+    That is its key; where documents have none, a place that rows come from. An empty array is such a place.
+    """
+    if plan.key:
+        where = ", ".join(_key_place(plan, key) for key in plan.key)
+        lacks = " OR ".join(f"{name(key)} IS NULL" for key in plan.key)
+        what = f"{', '.join(plan.key)} at {where}"
+    else:
+        lacks = " AND ".join(f"{reach('__document', place)} IS NULL" for place in plan.row_places)
+        what = " or ".join(f"$.{join('', place)}" if place else "$" for place in plan.row_places)
+    return f"({lacks})", f"it has no {what}: is it a response of {plan.name}?"
 
 
 def comparable(method: str) -> str:

@@ -13,15 +13,15 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 
 from mlbsdk.errors import ConfigurationError, did_you_mean
-from mlbsdk.mapping.compile import compile_mapping
+from mlbsdk.mapping.compile import compile_mapping, key_of
 from mlbsdk.mapping.load import LoadedMapping, Positions
 from mlbsdk.mapping.model import FieldSpec
 from mlbsdk.mapping.model import Mapping as TransformMapping
 from mlbsdk.mapping.origins import from_raw
 from mlbsdk.mapping.paths import parse_path
-from mlbsdk.mapping.plan import Node
+from mlbsdk.mapping.plan import Node, Plan
 from mlbsdk.mapping.types import ColumnType
-from mlbsdk.runtime.parse import document_sql, spark_type
+from mlbsdk.runtime.parse import comparable, document_sql, spark_type
 from mlbsdk.runtime.raw import RAW_SCHEMA
 from mlbsdk.runtime.sql import Over, literal, name, reach, select
 
@@ -71,16 +71,29 @@ def selected(rows: DataFrame, mapping: TransformMapping, options: Mapping[str, o
 
 
 def document_key(mapping: TransformMapping) -> dict[str, Place | None]:
-    """Return where the fields stand that identify a document; None for one that is computed."""
+    """Return where the fields stand that identify a document; None for one that is computed.
+
+    It is empty for a mapping whose documents have no key: then :func:`row_places` tell its documents.
+    """
     roots = [target for target in mapping.targets if target.array_source is None]
     specs = {spec.name: spec for target in reversed(roots) for spec in target.fields}
-    key = mapping.source.key or (roots or mapping.targets)[0].primary_key
-    return {field: _place(specs[field]) if field in specs else None for field in key}
+    return {field: _place(specs[field]) if field in specs else None for field in key_of(mapping)}
+
+
+def row_places(mapping: TransformMapping) -> tuple[Place, ...]:
+    """Return where in a document the rows of a mapping's tables come from."""
+    return tuple(Place(path) for path in _plan(mapping).row_places)
 
 
 def document_tree(mapping: TransformMapping) -> Node:
     """Return the tree of what a mapping reads of a document; a compiled plan has it as ``document``."""
-    return compile_mapping(LoadedMapping(mapping, Positions(mapping.name))).document
+    return _plan(mapping).document
+
+
+def methods_of(mapping: TransformMapping) -> tuple[str, ...]:
+    """Return the methods whose captures a mapping reads, as :func:`mlbsdk.runtime.parse.comparable` writes them."""
+    source = mapping.source
+    return tuple(dict.fromkeys(comparable(method) for method in (source.method, *source.methods)))
 
 
 def matching(rows: DataFrame, wanted: Iterable[Condition]) -> DataFrame:
@@ -95,8 +108,17 @@ def matching(rows: DataFrame, wanted: Iterable[Condition]) -> DataFrame:
         return over.run(select(map(name, RAW_SCHEMA), opened, " AND ".join(map(_is_met, found))))
 
 
+def _plan(mapping: TransformMapping) -> Plan:
+    return compile_mapping(LoadedMapping(mapping, Positions(mapping.name)))
+
+
 def _condition(mapping: TransformMapping, field: str, value: str) -> Condition:
-    root = next((target for target in mapping.targets if target.array_source is None), mapping.targets[0])
+    root = next((target for target in mapping.targets if target.array_source is None), None)
+    if root is None:
+        raise ConfigurationError(
+            f"--where {field}={value}: {mapping.name} has no table with a row a document, so no field is a document's",
+            fix="Choose the captures by --source.",
+        )
     specs = {spec.name: spec for spec in root.fields}
     if field not in specs:
         raise ConfigurationError(

@@ -224,7 +224,8 @@ class BaseTransformation:
         for name, frame in tables.items():
             self.validate_schema(frame, name)
         rows = self._judged(tables)
-        batch = Batch(self.spark, self.plan, self.report.run_id, batch_id, self.intake.documents, rows)
+        documents = self.intake.documents if self.plan.key else ()
+        batch = Batch(self.spark, self.plan, self.report.run_id, batch_id, documents, rows)
         written = dict(self.writer.write(batch))
         for name, change in written.items():
             entry = self.report.tables.setdefault(name, TableReport())
@@ -287,7 +288,8 @@ class BaseTransformation:
         key = None
         if row["problem"] is None:
             values = ((row["document_columns"][name], types[name]) for name in self.plan.key)
-            key = tuple(key_value(value, kind) for value, kind in values)
+            # Without a key each capture is a document of its own.
+            key = tuple(key_value(value, kind) for value, kind in values) or (row["row_id"],)
         return ParsedDocument(
             row["document_id"],
             row["row_id"],
@@ -457,12 +459,14 @@ def new_report(plan: Plan, source: str, target: str, mode: str, run_id: str | No
 def newest_rows(frame: DataFrame, table: Table) -> DataFrame:
     """Return one row a primary key where several captures of a batch give the same row: that of the newest capture.
 
-    Rows of equal capture times that differ stay, and are an ambiguity.
+    Of captures with equal times it is that of the last by raw row: by name for files. Rows of one capture that differ
+    stay, and are an ambiguity.
     """
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
-    newest = Window.partitionBy(*table.primary_key).orderBy(F.col(CAPTURED_AT).desc())
+    order = (F.col(CAPTURED_AT).desc(), F.col(f"{LINEAGE}.source_row_id").desc())
+    newest = Window.partitionBy(*table.primary_key).orderBy(*order)
     ranked = frame.withColumn("_rank", F.rank().over(newest)).where("_rank = 1").drop("_rank")
     return ranked.dropDuplicates(list(table.compared_columns))
 

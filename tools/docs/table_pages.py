@@ -101,7 +101,11 @@ def _page(plan: Plan, owners: dict[str, str], file: str) -> str:
         md.plain(plan.description),
         "",
         f"Mapping: `{file}` · raw table: `{plan.raw_table}` · "
-        f"a document is identified by {', '.join(map(md.code, plan.key))}"
+        + (
+            f"a document is identified by {', '.join(map(md.code, plan.key))}"
+            if plan.key
+            else "documents have no key: rows are kept, each by its own"
+        )
         + (f" · captured at: {time}, unless the raw row or envelope says" if time else ""),
         "",
         md.table(["table", "primary key", "columns", "rows"], rows),

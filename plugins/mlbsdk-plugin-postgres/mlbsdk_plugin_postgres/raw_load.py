@@ -22,7 +22,9 @@ from mlbsdk.plugin import (
     comparable,
     document_key,
     is_envelope,
+    methods_of,
     response_of,
+    row_places,
     texts,
 )
 from mlbsdk_plugin_postgres import raw_table
@@ -127,7 +129,7 @@ class Loader:
         self._database = database
         self._mappings = mappings
         self._only = only
-        self._by_request = {(m.source.endpoint.lower(), comparable(m.source.method)): m for m in mappings.values()}
+        self._by_request = {(m.source.endpoint.lower(), method): m for m in mappings.values() for method in methods_of(m)}
 
     def load(self, files: Sequence[str]) -> LoadReport:
         """Load the captures of files, those that are not in their table already.
@@ -303,14 +305,20 @@ def _params(envelope: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _check_key(mapping: TransformMapping, response: Any, params: Mapping[str, Any]) -> None:
-    """Refuse a document without its key: a run would refuse it again and again."""
+    """Refuse a document without its key, or where it has none without rows' places: runs would refuse it every time."""
+    places = row_places(mapping)
+    if not document_key(mapping) and all(_value(place, response, params) is None for place in places):
+        raise _Refused(f"it has no {' or '.join(map(_shown, places))}: is it a response of {mapping.name}?")
     for key, place in document_key(mapping).items():
         if place is None or _value(place, response, params) is not None:
             continue
         if place.parameter is not None:
             raise _Refused(f"it has no request parameter {place.parameter}, which only an envelope carries")
-        where = "$" + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place.path)
-        raise _Refused(f"it has no {key} at {where}: is it a response of {mapping.name}?")
+        raise _Refused(f"it has no {key} at {_shown(place)}: is it a response of {mapping.name}?")
+
+
+def _shown(place: Place) -> str:
+    return "$" + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place.path)
 
 
 def _value(place: Place, response: Any, params: Mapping[str, Any]) -> Any:
