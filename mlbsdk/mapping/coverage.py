@@ -151,7 +151,9 @@ class _TableCounter:
         for column in table.columns:
             if isinstance(column.origin, FromJson):
                 path = f"$.{column.source_path}" if column.source_path else "$"
-                found = FieldCoverage(table.name, column.name, path, reason=_reason(path, patterns), reason_without_items=of_items)
+                found = FieldCoverage(
+                    table.name, column.name, path, reason=_reason(path, patterns), reason_without_items=of_items
+                )
                 self._columns.append((column, column.origin, found))
         self._condition = _condition(table, notes)
 

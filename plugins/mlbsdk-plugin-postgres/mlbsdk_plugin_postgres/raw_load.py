@@ -129,7 +129,9 @@ class Loader:
         self._database = database
         self._mappings = mappings
         self._only = only
-        self._by_request = {(m.source.endpoint.lower(), method): m for m in mappings.values() for method in methods_of(m)}
+        self._by_request = {
+            (m.source.endpoint.lower(), method): m for m in mappings.values() for method in methods_of(m)
+        }
 
     def load(self, files: Sequence[str]) -> LoadReport:
         """Load the captures of files, those that are not in their table already.
