@@ -66,16 +66,7 @@ if TYPE_CHECKING:
     from mlbsdk.runtime.parse import comparable
     from mlbsdk.runtime.raw import RAW_SCHEMA, RawBatch
     from mlbsdk.runtime.run import load_mapping
-    from mlbsdk.runtime.selection import (
-        Condition,
-        Place,
-        conditions,
-        document_key,
-        document_tree,
-        matching,
-        methods_of,
-        row_places,
-    )
+    from mlbsdk.runtime.selection import Condition, Place, conditions, document_key, document_tree, matching
     from mlbsdk.runtime.transformation import BaseTransformation
 
 __all__ = [
@@ -140,13 +131,11 @@ __all__ = [
     "load_file",
     "load_mapping",
     "matching",
-    "methods_of",
     "parse_path",
     "postgres_names",
     "postgres_quoted",
     "postgres_schemas",
     "response_of",
-    "row_places",
     "shortened",
     "texts",
 ]
@@ -185,11 +174,9 @@ _LAZY = {
     "load_file": ("mlbsdk.mapping.load", "load_file"),
     "load_mapping": ("mlbsdk.runtime.run", "load_mapping"),
     "matching": ("mlbsdk.runtime.selection", "matching"),
-    "methods_of": ("mlbsdk.runtime.selection", "methods_of"),
     "parse_path": ("mlbsdk.mapping.paths", "parse_path"),
     "postgres_schemas": ("mlbsdk.mapping.ddl", "schemas"),
     "response_of": ("mlbsdk.runtime.captures", "response_of"),
-    "row_places": ("mlbsdk.runtime.selection", "row_places"),
     "texts": ("mlbsdk.runtime.captures", "texts"),
 }
 

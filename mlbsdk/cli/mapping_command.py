@@ -74,9 +74,8 @@ def show(which: Which, table: OneTable = None, as_json: AsJson = False) -> None:
         head |= {"key": plan.key, "fingerprint": plan.fingerprint}
         typer.echo(json.dumps(head | {"tables": [_described(each) for each in tables]}, indent=2))
         return
-    typer.echo(
-        f"{plan.name}: {plan.description}\nraw table {plan.raw_table}, document key {', '.join(plan.key) or 'none'}"
-    )
+    key = f"document key {', '.join(plan.key)}" if plan.key else "no document key"
+    typer.echo(f"{plan.name}: {plan.description}\nraw table {plan.raw_table}, {key}")
     for each in tables:
         typer.echo("")
         typer.echo("\n".join(_lines(each)))

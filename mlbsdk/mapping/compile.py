@@ -42,7 +42,6 @@ from mlbsdk.mapping.types import ColumnType
 #: Letters of Spark's datetime patterns that it can parse.
 _PATTERN_LETTERS = frozenset("GyMLdDaHhKkmsSzVOXxZ")
 _MOST_LAYERS = 64
-_OR_KEEP = ", or no source.key and on_missing: keep for every target"
 
 
 @lru_cache(maxsize=32)
@@ -60,19 +59,6 @@ def mistakes_of(loaded: LoadedMapping, broken: frozenset[Place]) -> list[Mistake
     compiler = _Compiler(loaded, broken)
     compiler.tables()
     return compiler.mistakes
-
-
-def key_of(mapping: Mapping) -> tuple[str, ...]:
-    """Return the fields that identify a document; none where no target is a root and all keep their rows.
-
-    Then a response is a mere list of things that have keys of their own, such as the games of some days.
-    """
-    if mapping.source.key:
-        return tuple(mapping.source.key)
-    roots = [target for target in mapping.targets if target.array_source is None]
-    if not roots and all(target.on_missing == "keep" for target in mapping.targets):
-        return ()
-    return tuple((roots or mapping.targets)[0].primary_key)
 
 
 @dataclass(frozen=True)
@@ -117,7 +103,7 @@ class _Compiler:
             captured_at=captured_at,
             tables=tables,
             fingerprint="",
-            methods=tuple(mapping.source.methods),
+            also_methods=tuple(mapping.source.also_methods),
         )
         return replace(plan, fingerprint=hashlib.sha256(repr(plan).encode()).hexdigest())
 
@@ -127,13 +113,25 @@ class _Compiler:
         """Compile all parts; what can't work is in ``mistakes``."""
         mapping = self.mapping
         self._refuse_repeated_tables()
-        key = key_of(mapping)
+        roots = [target for target in mapping.targets if target.array_source is None]
+        key = self._key(roots)
         inheritable = self._inheritable(key)
         tables = tuple(self._table(index, target, inheritable, key) for index, target in enumerate(mapping.targets))
         document_columns = self._document_columns(key, tables, inheritable)
         captured_at = self._captured_at()
         document = DocumentTree(self.place_of, self._unless_broken).of(tables, document_columns, captured_at)
         return key, tables, document_columns, captured_at, document
+
+    def _key(self, roots: list[TargetSpec]) -> tuple[str, ...]:
+        """Return the fields that identify a document; none where the mapping says that captures are no documents."""
+        given = self.mapping.source.key
+        if given is None:
+            return tuple((roots or self.mapping.targets)[0].primary_key)
+        for index, target in enumerate(self.mapping.targets):
+            if not given and target.on_missing == "delete":
+                message = "on_missing: delete needs a document to be missing from, but source.key is []; write keep"
+                self.problem(("targets", index, "on_missing"), target.name, message)
+        return tuple(given)
 
     def place_of(self, table: str, column: str | None = None) -> Place:
         """Return the place of a table, or of one of its columns."""
@@ -198,7 +196,7 @@ class _Compiler:
         for name in key:
             if name not in inheritable:
                 message = f"no root target has a field '{name}'.{_near(name, inheritable)}"
-                more = "" if has_root else f" A target without array_source is needed{_OR_KEEP}."
+                more = "" if has_root else " A target without array_source is needed."
                 self.problem(place, "source.key", message + more)
         inherited = {c.origin.name for table in tables for c in table.columns if isinstance(c.origin, FromDocument)}
         ordered: dict[str, Column] = {}

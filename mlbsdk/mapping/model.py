@@ -98,13 +98,13 @@ class Source(Strict):
     """The StatsAPI endpoint: the first part of the transform's name."""
     method: Identifier
     """The method of the endpoint: the second part of the transform's name."""
-    methods: Names = []
-    """Further methods of the endpoint, as captures name them, whose responses have the same shape."""
     raw_table: TableName
     """The table that holds raw captures."""
-    key: SomeNames | None = None
-    """Root-target fields that identify one document; default: the primary key of the first root target. Without a root
-    target documents have no identity, and every target keeps its rows."""
+    also_methods: Names = []
+    """Other methods of the endpoint whose responses have the same shape, such as ``teams`` beside ``team``."""
+    key: Names | None = None
+    """Root-target fields that identify one document; default: the primary key of the first root target. ``[]``: a
+    capture is no document but a list of things that other captures list too; each table keeps them by its own key."""
     captured_at: CapturedAt | None = None
     """Where the document says when it was captured, for captures that carry no time."""
 
@@ -269,6 +269,11 @@ class Mapping(Strict):
     """One entry a table."""
     coverage: CoverageSpec = CoverageSpec()
     """What ``mapping coverage`` accepts."""
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods whose responses the mapping reads."""
+        return (self.source.method, *self.source.also_methods)
 
     @property
     def name(self) -> str:

@@ -214,7 +214,8 @@ class Plan:
     description: str = field(repr=False)
     document: Node
     key: tuple[str, ...]
-    """The document columns that identify a document; none where each capture stands for itself."""
+    """The document columns that identify a document; none where captures are no documents but list what others list
+    too. All tables are ``keep`` then."""
     document_columns: tuple[Column, ...]
     """Columns of the first root target computed once a document, in the order in which they build on each other: the
     key, what child tables inherit, and what those need."""
@@ -224,13 +225,8 @@ class Plan:
     fingerprint: str
     """SHA-256 of the plan's content: changes whenever the tables could. What is only for people does not count: such
     fields have no place in the plan's ``repr``, of which this is the hash."""
-    methods: tuple[str, ...] = field(default=(), repr=False)
-    """Further methods of the endpoint whose captures are read."""
-
-    @property
-    def row_places(self) -> tuple[tuple[str | int, ...], ...]:
-        """Where in a document the rows of its tables come from: the paths of their first levels."""
-        return tuple(dict.fromkeys(table.levels[0].path for table in self.tables if table.levels))
+    also_methods: tuple[str, ...] = ()
+    """Other methods of the endpoint whose responses are read too."""
 
     def table(self, name: str) -> Table:
         """Return the table of that name."""

@@ -76,8 +76,7 @@ class Batch:
     """All tables of one batch.
 
     Tables with ``on_missing: delete`` hold the rows of the newest capture of each document in the batch, those with
-    ``keep`` the newest row of each key. ``documents`` are these newest captures; none where documents have no key, whose
-    tables all keep their rows.
+    ``keep`` the newest row of each key. ``documents`` are these newest captures.
     """
 
     spark: SparkSession

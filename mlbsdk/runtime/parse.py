@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from mlbsdk.mapping.paths import join
 from mlbsdk.mapping.plan import Column, FromExpression, FromJson, FromRaw, Node, Plan
 from mlbsdk.mapping.tree import ENVELOPE_VALUES
 from mlbsdk.runtime.cut import RunStamp
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
 
 _CORRUPT = "_corrupt"
 _RESPONSE = "response"
-#: Spark has no struct without fields.
-_NO_COLUMNS = "'none', cast(NULL AS string)"
 
 
 @dataclass(frozen=True)
@@ -76,7 +73,7 @@ def _query(plan: Plan, raw: str, run_id: str, transformed_at: str) -> str:
         keyed = select(["*", *(f"{expression(column)} AS {name(column.name)}" for column in layer)], keyed)
     time = _time_in_document(plan)
     captured_at = f"coalesce(__captured_at, {time}, __modified_at)"
-    struct = ", ".join(f"{literal(column.name)}, {name(column.name)}" for column in columns) or _NO_COLUMNS
+    struct = ", ".join(f"{literal(column.name)}, {name(column.name)}" for column in columns) or "'__none', 0"
     passed_on = [f"{name(f'__{column}')} AS {name(column)}" for column in ("row_id", "origin", *_PASSED_ON)]
     return select(
         [
@@ -170,39 +167,42 @@ def _time_in_document(plan: Plan) -> str:
 
 def _problem(plan: Plan, captured_at: str) -> str:
     """Say why a capture is no document of this mapping; null when it is."""
-    no_key, missing = _no_key(plan)
-    methods = ", ".join(literal(comparable(method)) for method in (plan.method, *plan.methods))
+    no_key, missing = _no_key(plan) if plan.key else _no_items(plan)
+    methods = ", ".join(literal(comparable(method)) for method in (plan.method, *plan.also_methods))
     other = (
         f"lower(__endpoint) <> {literal(plan.endpoint.lower())} "
         f"OR regexp_replace(lower(__method), '[^a-z0-9]', '') NOT IN ({methods})"
     )
     shape = "a part of it has another shape than the mapping says (an object or array where a value is, or the reverse)"
+    # With a key that could be read it is JSON; without one there is no telling.
+    unread = "it is not JSON, or is cut off" + ("" if plan.key else f"; or {shape}")
     return (
         "CASE WHEN __is_empty THEN 'it is empty' "
-        f"WHEN __is_corrupt AND {no_key} THEN 'it is not JSON, or is cut off' "
+        f"WHEN __is_corrupt AND {no_key} THEN {literal(unread)} "
         # The body of an error is JSON too, and would pass for a document that lost all its rows.
         "WHEN NOT __status_code BETWEEN 200 AND 299 THEN concat('the API answered with status ', __status_code) "
         f"WHEN {other} THEN concat('it is a response of ', __endpoint, '.', __method, "
         f"{literal(f', not of {plan.name}')}) "
         f"WHEN __is_corrupt THEN {literal(shape)} "
-        f"WHEN {no_key} THEN {literal(missing)} "
+        f"WHEN {no_key} THEN {literal(f'it has no {missing}: is it a response of {plan.name}?')} "
         f"WHEN {captured_at} IS NULL THEN 'it has no capture time, and neither has its raw row' END"
     )
 
 
 def _no_key(plan: Plan) -> tuple[str, str]:
-    """Return (SQL: a capture lacks what makes it a document of this mapping, how that is told).
+    """Return whether a capture lacks what identifies its document, and what that is."""
+    where = ", ".join(_key_place(plan, key) for key in plan.key)
+    lacks = " OR ".join(f"{name(key)} IS NULL" for key in plan.key)
+    return f"({lacks})", f"{', '.join(plan.key)} at {where}"
 
-    That is its key; where documents have none, a place that rows come from. An empty array is such a place.
-    """
-    if plan.key:
-        where = ", ".join(_key_place(plan, key) for key in plan.key)
-        lacks = " OR ".join(f"{name(key)} IS NULL" for key in plan.key)
-        what = f"{', '.join(plan.key)} at {where}"
-    else:
-        lacks = " AND ".join(f"{reach('__document', place)} IS NULL" for place in plan.row_places)
-        what = " or ".join(f"$.{join('', place)}" if place else "$" for place in plan.row_places)
-    return f"({lacks})", f"it has no {what}: is it a response of {plan.name}?"
+
+def _no_items(plan: Plan) -> tuple[str, str]:
+    """Return whether a capture without a key lacks all that the tables are cut from; an empty list is there."""
+    places = dict.fromkeys(table.levels[0].path if table.levels else () for table in plan.tables)
+    lacks = " AND ".join(f"{reach('__document', place)} IS NULL" for place in places)
+    return f"({lacks})", " or ".join(
+        f"${''.join(f'[{s}]' if isinstance(s, int) else f'.{s}' for s in p)}" for p in places
+    )
 
 
 def comparable(method: str) -> str:

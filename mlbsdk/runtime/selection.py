@@ -13,15 +13,15 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 
 from mlbsdk.errors import ConfigurationError, did_you_mean
-from mlbsdk.mapping.compile import compile_mapping, key_of
+from mlbsdk.mapping.compile import compile_mapping
 from mlbsdk.mapping.load import LoadedMapping, Positions
 from mlbsdk.mapping.model import FieldSpec
 from mlbsdk.mapping.model import Mapping as TransformMapping
 from mlbsdk.mapping.origins import from_raw
 from mlbsdk.mapping.paths import parse_path
-from mlbsdk.mapping.plan import Node, Plan
+from mlbsdk.mapping.plan import Node
 from mlbsdk.mapping.types import ColumnType
-from mlbsdk.runtime.parse import comparable, document_sql, spark_type
+from mlbsdk.runtime.parse import document_sql, spark_type
 from mlbsdk.runtime.raw import RAW_SCHEMA
 from mlbsdk.runtime.sql import Over, literal, name, reach, select
 
@@ -73,27 +73,17 @@ def selected(rows: DataFrame, mapping: TransformMapping, options: Mapping[str, o
 def document_key(mapping: TransformMapping) -> dict[str, Place | None]:
     """Return where the fields stand that identify a document; None for one that is computed.
 
-    It is empty for a mapping whose documents have no key: then :func:`row_places` tell its documents.
+    Empty where the mapping says that captures are no documents.
     """
     roots = [target for target in mapping.targets if target.array_source is None]
     specs = {spec.name: spec for target in reversed(roots) for spec in target.fields}
-    return {field: _place(specs[field]) if field in specs else None for field in key_of(mapping)}
-
-
-def row_places(mapping: TransformMapping) -> tuple[Place, ...]:
-    """Return where in a document the rows of a mapping's tables come from."""
-    return tuple(Place(path) for path in _plan(mapping).row_places)
+    key = (roots or mapping.targets)[0].primary_key if mapping.source.key is None else mapping.source.key
+    return {field: _place(specs[field]) if field in specs else None for field in key}
 
 
 def document_tree(mapping: TransformMapping) -> Node:
     """Return the tree of what a mapping reads of a document; a compiled plan has it as ``document``."""
-    return _plan(mapping).document
-
-
-def methods_of(mapping: TransformMapping) -> tuple[str, ...]:
-    """Return the methods whose captures a mapping reads, as :func:`mlbsdk.runtime.parse.comparable` writes them."""
-    source = mapping.source
-    return tuple(dict.fromkeys(comparable(method) for method in (source.method, *source.methods)))
+    return compile_mapping(LoadedMapping(mapping, Positions(mapping.name))).document
 
 
 def matching(rows: DataFrame, wanted: Iterable[Condition]) -> DataFrame:
@@ -108,27 +98,24 @@ def matching(rows: DataFrame, wanted: Iterable[Condition]) -> DataFrame:
         return over.run(select(map(name, RAW_SCHEMA), opened, " AND ".join(map(_is_met, found))))
 
 
-def _plan(mapping: TransformMapping) -> Plan:
-    return compile_mapping(LoadedMapping(mapping, Positions(mapping.name)))
-
-
 def _condition(mapping: TransformMapping, field: str, value: str) -> Condition:
-    root = next((target for target in mapping.targets if target.array_source is None), None)
-    if root is None:
-        raise ConfigurationError(
-            f"--where {field}={value}: {mapping.name} has no table with a row a document, so no field is a document's",
-            fix="Choose the captures by --source.",
-        )
+    root = next((target for target in mapping.targets if target.array_source is None), mapping.targets[0])
     specs = {spec.name: spec for spec in root.fields}
     if field not in specs:
         raise ConfigurationError(
             f"--where {field}={value}: {root.name} has no field '{field}'.{did_you_mean(field, specs)}",
             fix=f"'mlbsdk mapping show {mapping.name}' lists the fields.",
         )
-    place = _place(specs[field])
+    is_of_items = root.array_source is not None and specs[field].json_path is not None
+    place = None if is_of_items else _place(specs[field])
     if place is None:
+        why = (
+            "is of single items, of which a capture holds several"
+            if is_of_items
+            else "is computed, so no capture holds it"
+        )
         raise ConfigurationError(
-            f"--where {field}={value}: {root.name}.{field} is computed, so no capture holds it",
+            f"--where {field}={value}: {root.name}.{field} {why}",
             fix="Take a field with a json_path, or one that comes from a request parameter.",
         )
     kind = ColumnType.parse(specs[field].type)

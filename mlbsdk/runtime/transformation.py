@@ -6,7 +6,7 @@ import enum
 import gzip
 import zlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -84,6 +84,8 @@ class Intake:
     from_file_time: int = 0
     size: int = 0
     """Bytes of JSON text."""
+    order: Mapping[str, int] = field(default_factory=dict)
+    """The order in which captures of one time count, by raw row id; only where captures are no documents."""
 
 
 class BaseTransformation:
@@ -205,9 +207,9 @@ class BaseTransformation:
 
     def _cut(self, held: Held, table: Table) -> DataFrame:
         """Cut one table. Kept rows come from every capture, so that batches of one or of many end alike."""
-        if table.on_missing == "delete" or len(self.intake.distinct) == 1:
+        if table.on_missing == "delete" or (self.plan.key and len(self.intake.distinct) == 1):
             return held.cut(table, self.stamp, self.intake.newest)
-        return newest_rows(held.cut(table, self.stamp, self.intake.distinct), table)
+        return newest_rows(held.cut(table, self.stamp, self.intake.distinct), table, self.intake.order)
 
     def write_targets(self, tables: Mapping[str, DataFrame], batch_id: int = 0) -> dict[str, TableWritten]:
         """Judge all tables, then write them.
@@ -282,14 +284,15 @@ class BaseTransformation:
             read=len(found) + len(unreadable),
             from_file_time=sum(doc.captured_from == "file" for doc in newest.values()),
             size=sum(doc.size for doc in found),
+            order={} if self.plan.key else {doc.row_id: number for number, doc in enumerate(in_order)},
         )
 
     def _as_parsed(self, row: Any, types: Mapping[str, str]) -> ParsedDocument:
         key = None
         if row["problem"] is None:
             values = ((row["document_columns"][name], types[name]) for name in self.plan.key)
-            # Without a key each capture is a document of its own.
-            key = tuple(key_value(value, kind) for value, kind in values) or (row["row_id"],)
+            # Without a key every capture stands for itself.
+            key = tuple(key_value(value, kind) for value, kind in values) or (row["document_id"],)
         return ParsedDocument(
             row["document_id"],
             row["row_id"],
@@ -456,18 +459,26 @@ def new_report(plan: Plan, source: str, target: str, mode: str, run_id: str | No
     )
 
 
-def newest_rows(frame: DataFrame, table: Table) -> DataFrame:
+def newest_rows(frame: DataFrame, table: Table, order: Mapping[str, int] | None = None) -> DataFrame:
     """Return one row a primary key where several captures of a batch give the same row: that of the newest capture.
 
-    Of captures with equal times it is that of the last by raw row: by name for files. Rows of one capture that differ
-    stay, and are an ambiguity.
+    Rows of equal capture times that differ stay, and are an ambiguity. With ``order``, a number for each raw row id,
+    the capture with the greatest number wins among those of one time: only rows of one capture are ambiguous then.
     """
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
-    order = (F.col(CAPTURED_AT).desc(), F.col(f"{LINEAGE}.source_row_id").desc())
-    newest = Window.partitionBy(*table.primary_key).orderBy(*order)
-    ranked = frame.withColumn("_rank", F.rank().over(newest)).where("_rank = 1").drop("_rank")
+    columns = frame.columns
+    by = [F.col(CAPTURED_AT).desc()]
+    if order and len(order) > 1:
+        numbers = frame.sparkSession.createDataFrame(list(order.items()), "__row_id string, __number bigint")
+        is_its = F.col(f"{LINEAGE}.source_row_id") == F.col("__row_id")
+        frame = frame.join(F.broadcast(numbers), is_its, "left")
+        by.append(F.col("__number").desc())
+    newest = Window.partitionBy(*table.primary_key).orderBy(*by)
+    ranked = (
+        frame.withColumn("_rank", F.rank().over(newest)).where("_rank = 1").select(*(f"`{one}`" for one in columns))
+    )
     return ranked.dropDuplicates(list(table.compared_columns))
 
 

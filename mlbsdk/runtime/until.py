@@ -32,7 +32,7 @@ class Until:
     """
 
     def __init__(self, text: str, plan: Plan) -> None:
-        root = next((table for table in plan.tables if not table.levels), None)
+        root = next((table for table in plan.tables if plan.key and not table.levels), None)
         if root is None:
             raise ConfigurationError(f"--until needs a table with a row a document, and {plan.name} has none")
         try:

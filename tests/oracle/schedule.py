@@ -13,16 +13,17 @@ from tests.oracle.values import Row, at, day, exact, flag, listed, moment, named
 Tables = dict[str, list[Row]]
 #: Parameters of a request that choose no games among those of a date.
 NO_FILTERS = {"date", "startDate", "endDate", "hydrate", "fields", "language"}
-_STATISTICS = """
-    summary gamesPlayed flyOuts groundOuts airOuts runs doubles triples homeRuns strikeOuts baseOnBalls intentionalWalks
-    hits hitByPitch avg atBats obp slg ops caughtStealing stolenBases stolenBasePercentage caughtStealingPercentage
-    groundIntoDoublePlay groundIntoTriplePlay plateAppearances totalBases rbi leftOnBase sacBunts sacFlies babip
-    groundOutsToAirouts catchersInterference pickoffs atBatsPerHomeRun gamesStarted numberOfPitches era inningsPitched
-    wins losses saves saveOpportunities holds blownSaves earnedRuns whip battersFaced outs gamesPitched completeGames
-    shutouts pitchesThrown balls strikes strikePercentage hitBatsmen balks wildPitches winPercentage pitchesPerInning
-    gamesFinished strikeoutWalkRatio strikeoutsPer9Inn walksPer9Inn hitsPer9Inn runsScoredPer9 homeRunsPer9
-    inheritedRunners inheritedRunnersScored passedBall
-""".split()
+_STATISTICS = (
+    "summary gamesPlayed flyOuts groundOuts airOuts runs doubles triples homeRuns strikeOuts baseOnBalls "
+    "intentionalWalks hits hitByPitch avg atBats obp slg ops caughtStealing stolenBases stolenBasePercentage "
+    "caughtStealingPercentage groundIntoDoublePlay groundIntoTriplePlay plateAppearances totalBases rbi "
+    "leftOnBase sacBunts sacFlies babip groundOutsToAirouts catchersInterference pickoffs atBatsPerHomeRun "
+    "gamesStarted numberOfPitches era inningsPitched wins losses saves saveOpportunities holds blownSaves "
+    "earnedRuns whip battersFaced outs gamesPitched completeGames shutouts pitchesThrown balls strikes "
+    "strikePercentage hitBatsmen balks wildPitches winPercentage pitchesPerInning gamesFinished "
+    "strikeoutWalkRatio strikeoutsPer9Inn walksPer9Inn hitsPer9Inn runsScoredPer9 homeRunsPer9 inheritedRunners "
+    "inheritedRunnersScored passedBall"
+)
 SCHEDULE_KEYS = {
     "schedule.schedule_dates": ("schedule_date", "request_filters"),
     "schedule.schedule_games": ("game_pk", "schedule_date"),
@@ -76,7 +77,7 @@ def date_row(found: Any, params: dict[str, str] | None) -> Row:
     members = [f'"{name}":"{value}"' for name, value in asked.items() if name not in NO_FILTERS]
     return {
         "schedule_date": day(at(found, "date")),
-        "request_filters": ",".join(members),
+        "request_filters": ",".join(sorted(members)),
         "request": None if params is None else json.dumps(params, separators=(",", ":")),
         "sport_id": whole(asked.get("sportId")),
         "team_id": whole(asked.get("teamId")),
@@ -174,7 +175,10 @@ def statistics(found: Any) -> Iterator[Row]:
                 "stat_type": text(at(block, "type", "displayName")),
                 "stat_group": text(at(block, "group", "displayName")),
                 "pitcher_id": whole(at(found, "probablePitcher", "id")),
-                **{RENAMED.get(key, snake(key)): _statistic(key, at(block, "stats", key)) for key in _STATISTICS},
+                **{
+                    RENAMED.get(key, snake(key)): _statistic(key, at(block, "stats", key))
+                    for key in _STATISTICS.split()
+                },
             }
 
 

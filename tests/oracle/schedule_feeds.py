@@ -1,4 +1,4 @@
-"""Schedules of kinds that no kept capture shows, made by altering real ones, and what tables hold after overlapping ones.
+"""Schedules of kinds that no kept capture shows, made of real ones, and what tables hold after overlapping ones.
 
 Shapes follow what StatsAPI sends in that case: the former listing of a postponed game names its new date as official.
 """

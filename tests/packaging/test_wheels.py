@@ -24,6 +24,8 @@ SOURCES = {"mlbsdk": REPOSITORY} | {
     path.parent.name: path.parent for path in REPOSITORY.glob("plugins/*/pyproject.toml")
 }
 GAME = "mlbsdk-plugin-game"
+#: The folders of mappings that a plugin's wheel holds.
+MAPPED = {GAME: ("game",), "mlbsdk-plugin-schedule": ("schedule", "season")}
 
 
 def uv(*arguments: str | Path, cwd: Path = REPOSITORY) -> None:
@@ -93,13 +95,19 @@ def test_a_wheel_holds_its_package_and_nothing_else(built: Built) -> None:
     assert not [name for name in files if "__pycache__" in name or "/tests/" in name or name.endswith(".pyc")]
 
 
-def test_mappings_and_samples_are_in_the_wheel(all_built: dict[str, Built]) -> None:
-    files = all_built[GAME].files()
-    for mapping in (REPOSITORY / "mappings" / "game").glob("*.yaml"):
-        assert files[f"mlbsdk_plugin_game/mappings/game/{mapping.name}"] == mapping.read_bytes()
-    samples = REPOSITORY / "plugins" / GAME / "mlbsdk_plugin_game" / "samples"
+@pytest.mark.parametrize(("plugin", "endpoints"), MAPPED.items())
+def test_mappings_and_samples_are_in_the_wheel(
+    all_built: dict[str, Built], plugin: str, endpoints: tuple[str, ...]
+) -> None:
+    files = all_built[plugin].files()
+    package = plugin.replace("-", "_")
+    mappings = [mapping for endpoint in endpoints for mapping in (REPOSITORY / "mappings" / endpoint).glob("*.yaml")]
+    assert mappings
+    for mapping in mappings:
+        assert files[f"{package}/mappings/{mapping.parent.name}/{mapping.name}"] == mapping.read_bytes()
+    samples = REPOSITORY / "plugins" / plugin / package / "samples"
     for sample in samples.iterdir():
-        assert files[f"mlbsdk_plugin_game/samples/{sample.name}"] == sample.read_bytes()
+        assert files[f"{package}/samples/{sample.name}"] == sample.read_bytes()
     info = next(name for name in files if name.endswith("METADATA"))
     assert b"Requires-Dist: mlbsdk" in files[info]
 

@@ -1,4 +1,4 @@
-"""Every value of every column of the tables of schedules, against a plain reading of their JSON; overlapping ones too."""
+"""Every value of every column of the tables of schedules, overlapping ones too, against a plain reading of them."""
 
 from __future__ import annotations
 

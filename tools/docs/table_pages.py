@@ -104,7 +104,7 @@ def _page(plan: Plan, owners: dict[str, str], file: str) -> str:
         + (
             f"a document is identified by {', '.join(map(md.code, plan.key))}"
             if plan.key
-            else "documents have no key: rows are kept, each by its own"
+            else "captures are no documents: each row is kept by its own key"
         )
         + (f" · captured at: {time}, unless the raw row or envelope says" if time else ""),
         "",

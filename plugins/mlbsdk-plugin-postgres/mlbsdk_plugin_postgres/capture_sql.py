@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from psycopg import sql
 
-from mlbsdk.plugin import Condition, JsonNode, Place, TransformMapping, methods_of
+from mlbsdk.plugin import Condition, JsonNode, Place, TransformMapping, comparable
 from mlbsdk_plugin_postgres.raw_table import RawTable
 
 _NUMBER = r"^\s*[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,3})?\s*$"
@@ -56,14 +56,14 @@ def is_acceptable(table: RawTable, mapping: TransformMapping) -> sql.Composed:
     """Return whether status, endpoint and method are those of the mapping, or not known."""
     template = (
         "coalesce({status} ~ '^2[0-9][0-9]$', true) AND coalesce(lower({endpoint}) = {wanted}, true) "
-        "AND coalesce(regexp_replace(lower({method}), '[^a-z0-9]', '', 'g') = ANY ({wanted_methods}::text[]), true)"
+        "AND coalesce(regexp_replace(lower({method}), '[^a-z0-9]', '', 'g') = ANY ({wanted_methods}), true)"
     )
     return sql.SQL(template).format(
         status=_told(table, "status_code"),
         endpoint=_told(table, "endpoint"),
         method=_told(table, "method"),
         wanted=sql.Literal(mapping.source.endpoint.lower()),
-        wanted_methods=sql.Literal(list(methods_of(mapping))),
+        wanted_methods=sql.Literal([comparable(method) for method in mapping.methods]),
     )
 
 
