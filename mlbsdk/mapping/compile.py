@@ -124,14 +124,16 @@ class _Compiler:
 
     def _key(self, roots: list[TargetSpec]) -> tuple[str, ...]:
         """Return the fields that identify a document; none where the mapping says that captures are no documents."""
-        given = self.mapping.source.key
-        if given is None:
-            return tuple((roots or self.mapping.targets)[0].primary_key)
+        if self.mapping.source.capture_is == "document":
+            return tuple(self.mapping.source.key or (roots or self.mapping.targets)[0].primary_key)
         for index, target in enumerate(self.mapping.targets):
-            if not given and target.on_missing == "delete":
-                message = "on_missing: delete needs a document to be missing from, but source.key is []; write keep"
+            if target.on_missing == "delete":
+                message = (
+                    "on_missing: delete needs a document to be missing from, "
+                    "and with capture_is: list there is none; write keep"
+                )
                 self.problem(("targets", index, "on_missing"), target.name, message)
-        return tuple(given)
+        return ()
 
     def place_of(self, table: str, column: str | None = None) -> Place:
         """Return the place of a table, or of one of its columns."""

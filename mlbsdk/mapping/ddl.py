@@ -137,8 +137,7 @@ class PostgresTable:
     def indexes(self) -> list[NamedStatement]:
         """Return the mapping's indexes, and those without which deletes and foreign keys would read whole tables."""
         wanted = [(index.columns, index.type) for index in self.table.indexes]
-        document = [self.table.document_key] if self.table.document_key else []
-        needed = [*document, *(one.from_fields for one in self.table.relationships)]
+        needed = [self.table.document_key, *(one.from_fields for one in self.table.relationships)]
         partition = [name for name in self.table.partition_by if self.partition_column is None]
         covered = [self.table.primary_key, *(columns for columns, kind in wanted if kind == "btree")]
         for columns in [*needed, *([tuple(partition)] if partition else [])]:

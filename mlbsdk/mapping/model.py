@@ -102,11 +102,19 @@ class Source(Strict):
     """The table that holds raw captures."""
     also_methods: Names = []
     """Other methods of the endpoint whose responses have the same shape, such as ``teams`` beside ``team``."""
-    key: Names | None = None
-    """Root-target fields that identify one document; default: the primary key of the first root target. ``[]``: a
-    capture is no document but a list of things that other captures list too; each table keeps them by its own key."""
+    capture_is: Literal["document", "list"] = "document"
+    """``document``: a capture is one document, known by its key. ``list``: it is none, but lists things that other
+    captures list too; each table keeps them by its own primary key."""
+    key: SomeNames | None = None
+    """Root-target fields that identify one document; default: the primary key of the first root target."""
     captured_at: CapturedAt | None = None
     """Where the document says when it was captured, for captures that carry no time."""
+
+    @model_validator(mode="after")
+    def _key_of_documents(self) -> Source:
+        if self.capture_is == "list" and self.key is not None:
+            raise ValueError("capture_is: list has no 'key', since such captures are no documents")
+        return self
 
 
 class FieldSpec(Strict):

@@ -77,7 +77,9 @@ def document_key(mapping: TransformMapping) -> dict[str, Place | None]:
     """
     roots = [target for target in mapping.targets if target.array_source is None]
     specs = {spec.name: spec for target in reversed(roots) for spec in target.fields}
-    key = (roots or mapping.targets)[0].primary_key if mapping.source.key is None else mapping.source.key
+    if mapping.source.capture_is == "list":
+        return {}
+    key = mapping.source.key or (roots or mapping.targets)[0].primary_key
     return {field: _place(specs[field]) if field in specs else None for field in key}
 
 

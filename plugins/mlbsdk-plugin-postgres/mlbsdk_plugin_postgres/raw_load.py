@@ -309,7 +309,7 @@ def _params(envelope: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _check_key(mapping: TransformMapping, response: Any, params: Mapping[str, Any]) -> None:
     """Refuse a document without its key, or where it has none without what rows are cut from: so would every run."""
-    places = _places(mapping) if mapping.source.key == [] else []
+    places = _places(mapping) if mapping.source.capture_is == "list" else []
     if places and all(_follow(response, place) is None for place in places):
         raise _Refused(f"it has no {' or '.join(map(_shown, places))}: is it a response of {mapping.name}?")
     for key, place in document_key(mapping).items():

@@ -241,6 +241,7 @@ def test_the_version(line: str, said: str) -> None:
         ("endpoint: e", "endpoint:", "source.endpoint: has no value"),
         ("raw_table: e.m", "raw_table: m", "source.raw_table: 'm' is not a table name: write schema.table"),
         ("raw_table: e.m", "raw_table: a.b.c", "'a.b.c' is not a table name"),
+        ("raw_table: e.m", "raw_table: e.m, key: []", "source.key: is empty"),
         ("raw_table: e.m", "raw_table: e.m, key: 5", "source.key: must be a list, not 5"),
         ("raw_table: e.m", "raw_table: e.m, key: [5]", "source.key[0]: must be text"),
         ("raw_table: e.m", "raw_table: e.m, key: [a, A]", "source.key: names 'A' twice"),
