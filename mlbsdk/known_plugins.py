@@ -11,6 +11,7 @@ KNOWN: dict[tuple[str, str], str] = {
     ("transform", "game.*"): "mlbsdk-plugin-game",
     ("transform", "person.*"): "mlbsdk-plugin-person",
     ("transform", "schedule.*"): "mlbsdk-plugin-schedule",
+    ("transform", "season.*"): "mlbsdk-plugin-schedule",
     ("transform", "team.*"): "mlbsdk-plugin-team",
     ("source", "postgresql"): "mlbsdk-plugin-postgres",
     ("source", "s3a"): "mlbsdk-plugin-s3",

@@ -15,6 +15,7 @@ from typing import Any
 from mlbsdk.mapping.conditions import Judge, NotJudgedError, compile_condition
 from mlbsdk.mapping.fitting import fits, text_of
 from mlbsdk.mapping.model import CoverageSpec, PathNote
+from mlbsdk.mapping.origins import source_path
 from mlbsdk.mapping.plan import Column, FromJson, Level, Node, Plan, Table
 
 _EXAMPLES = 3
@@ -43,6 +44,8 @@ class FieldCoverage:
     """The first values that do not fit."""
     reason: str | None = None
     """Why the mapping says that the path may be absent."""
+    reason_without_items: str | None = None
+    """Why it says so of the table's items."""
 
     @property
     def absent(self) -> int:
@@ -57,7 +60,7 @@ class FieldCoverage:
         if self.reason is not None:
             return "excused"
         if not self.items:
-            return "no items"
+            return "no items" if self.reason_without_items is None else "excused"
         return "null" if self.null else "never"
 
 
@@ -144,10 +147,13 @@ class _TableCounter:
         self.table = table
         patterns = [(_pattern(note.path), note.reason) for note in excused]
         self._columns: list[tuple[Column, FromJson, FieldCoverage]] = []
+        of_items = _reason(f"$.{source_path(table.levels, FromJson(0, ()))}", patterns) if table.levels else None
         for column in table.columns:
             if isinstance(column.origin, FromJson):
                 path = f"$.{column.source_path}" if column.source_path else "$"
-                found = FieldCoverage(table.name, column.name, path, reason=_reason(path, patterns))
+                found = FieldCoverage(
+                    table.name, column.name, path, reason=_reason(path, patterns), reason_without_items=of_items
+                )
                 self._columns.append((column, column.origin, found))
         self._condition = _condition(table, notes)
 

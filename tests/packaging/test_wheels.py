@@ -24,6 +24,13 @@ SOURCES = {"mlbsdk": REPOSITORY} | {
     path.parent.name: path.parent for path in REPOSITORY.glob("plugins/*/pyproject.toml")
 }
 GAME = "mlbsdk-plugin-game"
+#: The folders of mappings that a plugin's wheel holds.
+MAPPED = {
+    GAME: ("game",),
+    "mlbsdk-plugin-person": ("person",),
+    "mlbsdk-plugin-schedule": ("schedule", "season"),
+    "mlbsdk-plugin-team": ("team",),
+}
 
 
 def uv(*arguments: str | Path, cwd: Path = REPOSITORY) -> None:
@@ -93,17 +100,18 @@ def test_a_wheel_holds_its_package_and_nothing_else(built: Built) -> None:
     assert not [name for name in files if "__pycache__" in name or "/tests/" in name or name.endswith(".pyc")]
 
 
-@pytest.mark.parametrize("endpoint", ["game", "person", "team"])
-def test_mappings_and_samples_are_in_the_wheel(all_built: dict[str, Built], endpoint: str) -> None:
-    name, package = f"mlbsdk-plugin-{endpoint}", f"mlbsdk_plugin_{endpoint}"
-    files = all_built[name].files()
-    mappings = list((REPOSITORY / "mappings" / endpoint).glob("*.yaml"))
-    samples = list((REPOSITORY / "plugins" / name / package / "samples").iterdir())
+@pytest.mark.parametrize(("plugin", "endpoints"), MAPPED.items())
+def test_mappings_and_samples_are_in_the_wheel(
+    all_built: dict[str, Built], plugin: str, endpoints: tuple[str, ...]
+) -> None:
+    files = all_built[plugin].files()
+    package = plugin.replace("-", "_")
+    mappings = [mapping for endpoint in endpoints for mapping in (REPOSITORY / "mappings" / endpoint).glob("*.yaml")]
     assert mappings
-    assert samples
     for mapping in mappings:
-        assert files[f"{package}/mappings/{endpoint}/{mapping.name}"] == mapping.read_bytes()
-    for sample in samples:
+        assert files[f"{package}/mappings/{mapping.parent.name}/{mapping.name}"] == mapping.read_bytes()
+    samples = REPOSITORY / "plugins" / plugin / package / "samples"
+    for sample in samples.iterdir():
         assert files[f"{package}/samples/{sample.name}"] == sample.read_bytes()
     info = next(name for name in files if name.endswith("METADATA"))
     assert b"Requires-Dist: mlbsdk" in files[info]

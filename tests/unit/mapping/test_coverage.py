@@ -101,6 +101,16 @@ def test_a_table_without_items_says_so() -> None:
     assert field(covered({"gamePk": 1, "plays": []}), "events.speed").status == "no items"
 
 
+def test_a_reason_for_a_tables_items_accounts_for_its_fields_only_without_items() -> None:
+    excused = MAPPING.replace(
+        "may_be_absent:\n", 'may_be_absent:\n    - {path: "$.plays[*].events[*]", reason: "Not yet."}\n'
+    )
+    assert excused != MAPPING
+    assert field(covered({"gamePk": 1, "plays": []}, mapping=excused), "events.speed").status == "excused"
+    found = covered({"gamePk": 1, "plays": [{"events": [{"isPitch": True}]}]}, mapping=excused)
+    assert field(found, "events.speed").status == "never"
+
+
 def test_branches_and_maps_are_opened() -> None:
     players = {"ID545361": {"number": 1}, "ID2": {"number": "x"}}
     found = field(covered({"gamePk": 1, "teams": {"away": {"players": players}, "home": None}}), "players.number")
