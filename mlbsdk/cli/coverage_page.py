@@ -57,7 +57,7 @@ def page(found: Coverage, plan: Plan) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "slug": _slug, "grouped": "{:,}".format}
+    environment.filters |= {"breakable": _breakable, "percent": percent, "slug": _slug, "grouped": "{:,}".format}
     return environment.get_template("coverage.html").render(**_content(found, plan))
 
 
@@ -99,6 +99,13 @@ def _by_reason(paths: tuple[UnmappedPath, ...]) -> list[tuple[str, list[Unmapped
     for each in paths:
         groups.setdefault(each.reason or "", []).append(each)
     return sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))
+
+
+def _breakable(path: str) -> Any:
+    """Return a path, escaped, that may go on in the next line before any of its steps."""
+    from markupsafe import Markup, escape
+
+    return Markup("<wbr>.").join(escape(part) for part in path.split("."))
 
 
 def _slug(state: str) -> str:

@@ -133,7 +133,9 @@ def _name(each: FieldCoverage) -> str:
 
 
 def _name_if_field(each: FieldCoverage | UnmappedPath) -> str:
-    return f"{each.table}.{each.field}" if hasattr(each, "table") else ""
+    from mlbsdk.mapping.coverage import FieldCoverage
+
+    return _name(each) if isinstance(each, FieldCoverage) else ""
 
 
 def _absent(each: FieldCoverage) -> str:

@@ -13,7 +13,12 @@ from mlbsdk.cli.status_line import StatusLine
 from mlbsdk.errors import ConfigurationError, MlbsdkError
 
 if TYPE_CHECKING:
-    from mlbsdk.report import RunReport
+    from collections.abc import Sequence
+
+    from mlbsdk.report import DriftReport, RunReport
+
+#: Drifted paths that are shown to a person.
+_DRIFT_SHOWN = 10
 
 
 def run(
@@ -127,8 +132,21 @@ def show(report: RunReport) -> None:
     notes = Console(stderr=True, soft_wrap=True)
     for rule in report.quality:
         notes.print(f"{rule.severity}: {rule.table} {rule.rule}: {rule.failed} rows", highlight=False, markup=False)
+    for text in drift_lines(report.drift):
+        notes.print(text, highlight=False, markup=False)
     for text in (*report.notes, *report.errors):
         notes.print(f"note: {text}", highlight=False, markup=False)
+
+
+def drift_lines(drift: Sequence[DriftReport]) -> list[str]:
+    """Return what drifted, a line each; of many the first."""
+    lines = []
+    for one in drift[:_DRIFT_SHOWN]:
+        found = f"{one.count} values" if one.kind == "new_path" else f"in none of {one.count} items, {one.field}"
+        lines.append(f"drift: {one.kind.replace('_', ' ')} {one.path}: {found}, in {one.sampled} captures looked at")
+    if len(drift) > _DRIFT_SHOWN:
+        lines.append(f"drift: and {len(drift) - _DRIFT_SHOWN} more paths: --json and the saved report list them")
+    return lines
 
 
 class Progress:

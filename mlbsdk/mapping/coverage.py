@@ -91,8 +91,8 @@ class FieldCoverage:
 
     @property
     def change(self) -> Change:
-        """Whether it resolves for the first time, or no longer."""
-        if self.earlier is None or bool(self.earlier.resolved) == bool(self.resolved):
+        """Whether it resolves for the first time, or no longer; what may be absent, with a reason, does neither."""
+        if self.earlier is None or self.reason is not None or bool(self.earlier.resolved) == bool(self.resolved):
             return ""
         return "new" if self.resolved else "vanished"
 
@@ -113,7 +113,7 @@ class UnmappedPath:
     earlier: PathSeen | None = None
     """What the runs of a baseline saw of it."""
     change: Change = ""
-    """Whether the baseline lacks it, or has it and this run does not; one that the mapping ignores is never new."""
+    """Whether the baseline lacks it, or has it and this run does not; one that the mapping ignores does neither."""
 
 
 @dataclass(frozen=True)
@@ -153,9 +153,9 @@ class Coverage:
 
     @property
     def changed(self) -> tuple[FieldCoverage | UnmappedPath, ...]:
-        """Fields and unmapped paths that are new against the baseline, or vanished."""
+        """Fields and unmapped paths that vanished since the baseline, then those that are new."""
         both: tuple[FieldCoverage | UnmappedPath, ...] = (*self.fields, *self.unmapped)
-        return tuple(found for found in both if found.change)
+        return tuple(found for change in ("vanished", "new") for found in both if found.change == change)
 
     @property
     def by_status(self) -> dict[Status, int]:
@@ -202,7 +202,10 @@ def held_against(found: Coverage, baseline: Baseline, plan: Plan) -> Coverage:
     ]
     ignored = Reasons(found.spec.ignore)
     gone = sorted(known.keys() - {each.path for each in found.unmapped})
-    unmapped += [UnmappedPath(path, 0, 0, None, ignored.of(path), known[path], "vanished") for path in gone]
+    unmapped += [
+        UnmappedPath(path, 0, 0, None, ignored.of(path), known[path], "" if ignored.of(path) else "vanished")
+        for path in gone
+    ]
     return replace(found, fields=tuple(fields), unmapped=tuple(unmapped), baseline=baseline)
 
 
@@ -218,9 +221,10 @@ class CoverageCounter:
     Args:
         plan: the compiled mapping.
         spec: the mapping's ``coverage`` part: what it ignores, and what may be absent.
+        fields: whether fields are judged; otherwise only unmapped paths are counted.
     """
 
-    def __init__(self, plan: Plan, spec: CoverageSpec) -> None:
+    def __init__(self, plan: Plan, spec: CoverageSpec, *, fields: bool = True) -> None:
         self._plan = plan
         self._spec = spec
         self._documents = 0
@@ -228,7 +232,7 @@ class CoverageCounter:
         self._having: Counter[str] = Counter()
         self._examples: dict[str, str] = {}
         self._notes: list[str] = []
-        self._tables = [_TableCounter(table, spec.may_be_absent, self._notes) for table in plan.tables]
+        self._tables = [_TableCounter(table, spec.may_be_absent, self._notes) for table in plan.tables if fields]
 
     def add(self, document: Any) -> None:
         """Count one document, the response without its envelope."""
