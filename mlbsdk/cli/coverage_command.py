@@ -112,8 +112,7 @@ def _write(text: str, output: Path | None) -> None:
         return
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        # A lone surrogate, which JSON can hold, is no UTF-8.
-        output.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+        output.write_text(text + "\n", encoding="utf-8")
     except OSError as problem:
         raise ConfigurationError(f"can't write to '{output}': {problem.strerror or problem}") from problem
     typer.echo(f"written to {output}", err=True)

@@ -58,7 +58,9 @@ def page(found: Coverage, plan: Plan) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"breakable": _breakable, "percent": percent, "slug": _slug, "grouped": "{:,}".format}
-    return environment.get_template("coverage.html").render(**_content(found, plan))
+    text = environment.get_template("coverage.html").render(**_content(found, plan))
+    # A lone surrogate, which JSON can hold, is no UTF-8.
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _content(found: Coverage, plan: Plan) -> dict[str, Any]:

@@ -48,8 +48,12 @@ def texts(raw: DataFrame, captures: Sequence[ParsedDocument]) -> list[str]:
     """Return the JSON text of captures, from the raw rows that they were parsed from: one job of Spark's."""
     from pyspark.sql import functions as F
 
-    rows = raw.where(F.col("row_id").isin([one.row_id for one in captures]))
-    return [row["data"] for row in rows.select("data").limit(len(captures)).collect()]
+    is_chosen = F.col("row_id").isin([one.row_id for one in captures])
+    files = {one.origin for one in captures}
+    if None not in files:
+        # Row ids of files begin with the file; said outright, Spark opens no other.
+        is_chosen &= F.col("origin").isin(list(files))
+    return [row["data"] for row in raw.where(is_chosen).select("data").limit(len(captures)).collect()]
 
 
 def drift_of(captures: Iterable[str], plan: Plan, mapping: Mapping, *, is_stream: bool) -> list[DriftReport]:

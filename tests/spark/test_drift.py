@@ -68,7 +68,9 @@ def test_new_and_vanished_paths_of_the_newest_captures_are_reported(
 
 def test_fail_publishes_nothing(spark: SparkSession, captures: Path, tmp_path: Path) -> None:
     file = mapping(tmp_path, "{new_paths: fail, vanished_paths: report}")
-    with pytest.raises(DriftError, match=r"2 new paths: \$\.fresh\[\*\]\.a, \$\.old\..* Nothing was published") as caught:
+    with pytest.raises(
+        DriftError, match=r"2 new paths: \$\.fresh\[\*\]\.a, \$\.old\..* Nothing was published"
+    ) as caught:
         run(spark, file, captures, tmp_path / "out")
     assert caught.value.exit_code == 3
     assert not (tmp_path / "out" / "mini").exists()
