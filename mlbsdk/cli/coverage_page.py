@@ -103,11 +103,11 @@ def _by_reason(paths: tuple[UnmappedPath, ...]) -> list[tuple[str, list[Unmapped
     return sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))
 
 
-def _breakable(path: str) -> Any:
-    """Return a path, escaped, that may go on in the next line before any of its steps."""
+def _breakable(name: str) -> Any:
+    """Return a path or a table's name, escaped, that may go on in the next line before any step and after any word."""
     from markupsafe import Markup, escape
 
-    return Markup("<wbr>.").join(escape(part) for part in path.split("."))
+    return Markup(str(escape(name)).replace(".", "<wbr>.").replace("_", "_<wbr>"))
 
 
 def _slug(state: str) -> str:

@@ -143,7 +143,7 @@ def drift_lines(drift: Sequence[DriftReport]) -> list[str]:
     lines = []
     for one in drift[:_DRIFT_SHOWN]:
         found = f"{one.count} values" if one.kind == "new_path" else f"in none of {one.count} items, {one.field}"
-        lines.append(f"drift: {one.kind.replace('_', ' ')} {one.path}: {found}, in {one.sampled} captures looked at")
+        lines.append(f"drift: {one.kind.replace('_', ' ')} {one.path}: {found} (captures looked at: {one.sampled})")
     if len(drift) > _DRIFT_SHOWN:
         lines.append(f"drift: and {len(drift) - _DRIFT_SHOWN} more paths: --json and the saved report list them")
     return lines

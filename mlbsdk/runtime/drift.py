@@ -114,7 +114,7 @@ def close_gate(found: Sequence[DriftReport]) -> None:
     parts = [f"{len(new)} new paths: {shortened(new)}"] if new else []
     parts += [f"{len(vanished)} vanished paths: {shortened(vanished)}"] if vanished else []
     raise DriftError(
-        f"captures have drifted from the mapping, by the {failing[0].sampled} that were looked at: {'; '.join(parts)}.",
+        f"captures have drifted from the mapping (captures looked at: {failing[0].sampled}): {'; '.join(parts)}.",
         fix="Nothing was published. Map the paths, or list them with a reason in the mapping under coverage: ignore or "
         "may_be_absent; or set drift to report.",
     )

@@ -101,9 +101,9 @@ def test_drift_is_told_in_a_line_each() -> None:
     many[0] = DriftReport("vanished_path", "$.plays[*].speed", "mini.plays.speed", 7, 2, "report")
     lines = drift_lines(many)
     assert lines[0] == (
-        "drift: vanished path $.plays[*].speed: in none of 7 items, mini.plays.speed, in 2 captures looked at"
+        "drift: vanished path $.plays[*].speed: in none of 7 items, mini.plays.speed (captures looked at: 2)"
     )
-    assert lines[1] == "drift: new path $.x1: 1 values, in 2 captures looked at"
+    assert lines[1] == "drift: new path $.x1: 1 values (captures looked at: 2)"
     assert lines[-1] == "drift: and 1 more paths: --json and the saved report list them"
 
 
