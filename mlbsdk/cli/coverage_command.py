@@ -127,18 +127,14 @@ def _update(found: Coverage, file: Path) -> None:
 
 def _judge(found: Coverage, fail_under: float | None, fail_on_change: bool) -> None:
     """End with exit code 1 where the findings are not as asked: a check failed, while 3 means that data was refused."""
+    from mlbsdk.cli.coverage_text import percent
+
     reasons = []
     if fail_under is not None and found.accounted < fail_under:
-        reasons.append(f"{_percent(found.accounted)} % of paths are accounted for, less than {fail_under:g} %")
+        reasons.append(f"{percent(found.accounted)} % of paths are accounted for, less than {fail_under:g} %")
     if fail_on_change and found.changed:
         reasons.append(f"{len(found.changed)} paths are new or vanished against the baseline")
     for reason in reasons:
         typer.echo(reason, err=True)
     if reasons:
         raise typer.Exit(1)
-
-
-def _percent(value: float) -> str:
-    from mlbsdk.cli.coverage_text import percent
-
-    return percent(value)
