@@ -143,6 +143,13 @@ class AmbiguousKeyError(MlbsdkError):
     exit_code = 3
 
 
+class DriftError(MlbsdkError):
+    """Captures have new paths, or lack some, and the mapping's drift policy is ``fail``: nothing was published."""
+
+    code = "MLBSDK404"
+    exit_code = 3
+
+
 class WriteError(MlbsdkError):
     """A table could not be written."""
 

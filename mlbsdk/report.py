@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from mlbsdk.mapping.plan import Plan
 
 #: Messages that a stream's report keeps of a kind: the newest.
 MOST_MESSAGES = 50
+#: Drifted paths that a report keeps: the first.
+MOST_DRIFT = 200
 
 
 @dataclass
@@ -35,6 +38,22 @@ class RuleReport:
     rule: str
     severity: str
     failed: int
+
+
+@dataclass(frozen=True)
+class DriftReport:
+    """A path that captures have and the mapping does not know, or that a field reads and captures lack."""
+
+    kind: Literal["new_path", "vanished_path"]
+    path: str
+    field: str | None
+    """``schema.table.field`` of a vanished path; None for a new one."""
+    count: int
+    """Values at a new path; items of the table that lack a vanished one."""
+    sampled: int
+    """Captures that were looked at."""
+    policy: Literal["report", "fail"]
+    """What the mapping says to do about it."""
 
 
 @dataclass
@@ -109,6 +128,8 @@ class RunReport:
     documents: DocumentsReport = field(default_factory=DocumentsReport)
     tables: dict[str, TableReport] = field(default_factory=dict)
     quality: list[RuleReport] = field(default_factory=list)
+    drift: list[DriftReport] = field(default_factory=list)
+    """New and vanished paths, where the mapping asks for them."""
     notes: list[str] = field(default_factory=list)
     """Facts a person should know, such as a captured_at taken from file times."""
     errors: list[str] = field(default_factory=list)
@@ -127,6 +148,23 @@ class RunReport:
         """Add a note, once; of a long stream the newest are kept."""
         _keep(self.notes, [text])
 
+    def found_drift(self, found: Sequence[DriftReport]) -> None:
+        """Add drifted paths; figures of one that is known add up, and of very many the first are kept."""
+        known = {(one.kind, one.path, one.field): one for one in self.drift}
+        left_out = 0
+        for one in found:
+            key = (one.kind, one.path, one.field)
+            if key in known:
+                before = known[key]
+                known[key] = replace(one, count=before.count + one.count, sampled=before.sampled + one.sampled)
+            elif len(known) < MOST_DRIFT:
+                known[key] = one
+            else:
+                left_out += 1
+        self.drift = list(known.values())
+        if left_out:
+            self.note(f"more than {MOST_DRIFT} paths have drifted: mlbsdk mapping coverage lists them all")
+
     def add(self, part: RunReport) -> None:
         """Add what one micro-batch of a stream did; memory does not grow with their number."""
         _add(self.documents, part.documents)
@@ -137,6 +175,7 @@ class RunReport:
             key = (rule.table, rule.rule, rule.severity)
             failed[key] = failed.get(key, 0) + rule.failed
         self.quality = [RuleReport(*key, count) for key, count in failed.items()]
+        self.found_drift(part.drift)
         _keep(self.notes, part.notes)
         _keep(self.errors, part.errors)
 
@@ -156,6 +195,7 @@ class RunReport:
             "documents": asdict(self.documents),
             "tables": {name: asdict(table) for name, table in self.tables.items()},
             "quality": [asdict(rule) for rule in self.quality],
+            "drift": [asdict(one) for one in self.drift],
             "notes": self.notes,
             "errors": self.errors,
         }

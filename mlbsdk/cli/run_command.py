@@ -16,8 +16,11 @@ from mlbsdk.errors import ConfigurationError, MlbsdkError
 
 if TYPE_CHECKING:
     from mlbsdk.plugins import Plugins
-    from mlbsdk.report import RunReport
+    from mlbsdk.report import DriftReport, RunReport
     from mlbsdk.runtime.run import RunRequest
+
+#: Drifted paths that are shown to a person.
+_DRIFT_SHOWN = 10
 
 
 def run(
@@ -176,6 +179,8 @@ def show(reports: Sequence[RunReport]) -> None:
         console.print(f"{whose}{_summary(report)}", highlight=False, markup=False)
         for rule in report.quality:
             notes.print(f"{rule.severity}: {rule.table} {rule.rule}: {rule.failed} rows", highlight=False, markup=False)
+        for text in drift_lines(report.drift):
+            notes.print(text, highlight=False, markup=False)
         for text in (*report.notes, *report.errors):
             notes.print(f"note: {whose}{text}", highlight=False, markup=False)
 
@@ -189,6 +194,17 @@ def _summary(report: RunReport) -> str:
         f"{documents.newest} of {documents.read} captures used{refused}; "
         f"{len(report.tables)} tables in {report.duration_s:.1f} s ({seconds}). {written} {report.target}"
     )
+
+
+def drift_lines(drift: Sequence[DriftReport]) -> list[str]:
+    """Return what drifted, a line each; of many the first."""
+    lines = []
+    for one in drift[:_DRIFT_SHOWN]:
+        found = f"{one.count} values" if one.kind == "new_path" else f"in none of {one.count} items, {one.field}"
+        lines.append(f"drift: {one.kind.replace('_', ' ')} {one.path}: {found} (captures looked at: {one.sampled})")
+    if len(drift) > _DRIFT_SHOWN:
+        lines.append(f"drift: and {len(drift) - _DRIFT_SHOWN} more paths: --json and the saved report list them")
+    return lines
 
 
 class Progress:

@@ -1,28 +1,35 @@
 """How well a mapping fits real captures: which of its paths resolve, which values fit, and what no field maps.
 
-Plain Python over parsed JSON, so that a mapping is judged in a second, without Spark.
+Plain Python over parsed JSON, so that a mapping is judged in a second, without Spark; a document at a time.
 """
 
 from __future__ import annotations
 
-import re
+import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
-from typing import Any
+from typing import Any, Literal
 
+from mlbsdk.errors import ConfigurationError
+from mlbsdk.mapping.baseline import EXAMPLES, Baseline, FieldSeen, PathSeen
 from mlbsdk.mapping.conditions import Judge, NotJudgedError, compile_condition
 from mlbsdk.mapping.fitting import fits, text_of
 from mlbsdk.mapping.model import CoverageSpec, PathNote
 from mlbsdk.mapping.origins import source_path
-from mlbsdk.mapping.plan import Column, FromJson, Level, Node, Plan, Table
+from mlbsdk.mapping.plan import Column, FromJson, Level, Plan, Table
+from mlbsdk.mapping.unmapped import Reasons, is_mapped, unmapped_leaves
 
-_EXAMPLES = 3
-_EXAMPLE_LENGTH = 60
-# Keys that are ids, such as ID545361 or 545361: an object with such keys is a map, whatever the mapping says.
-_ID = re.compile(r"[A-Za-z]*\d{3,}\Z")
+_SHOWN_LENGTH = 60
 _ABSENT = object()
+
+#: The states of a field, the good ones first; each field has one.
+Status = Literal["resolves", "constant", "earlier", "null", "excused", "misfits", "never", "no items"]
+#: States that leave a field's path unaccounted for.
+UNACCOUNTED: tuple[Status, ...] = ("misfits", "never", "no items")
+#: What happened since the baseline.
+Change = Literal["", "new", "vanished"]
 
 
 @dataclass
@@ -33,6 +40,7 @@ class FieldCoverage:
     field: str
     path: str
     """From the document's root, ``$.liveData.plays.allPlays[*].result.event``."""
+    type: str
     items: int = 0
     resolved: int = 0
     """Items where the path leads to a value."""
@@ -41,11 +49,15 @@ class FieldCoverage:
     misfits: int = 0
     """Values that do not fit the field's type."""
     examples: list[str] = dataclass_field(default_factory=list)
-    """The first values that do not fit."""
+    """The first distinct values that do not fit, shortened."""
+    constant: str | None = None
+    """The one value that all items have, shortened; None where there are several, or none."""
     reason: str | None = None
     """Why the mapping says that the path may be absent."""
     reason_without_items: str | None = None
     """Why it says so of the table's items."""
+    earlier: FieldSeen | None = None
+    """What the runs of a baseline saw of it."""
 
     @property
     def absent(self) -> int:
@@ -53,15 +65,39 @@ class FieldCoverage:
         return self.items - self.resolved - self.null
 
     @property
-    def status(self) -> str:
-        """One of resolves, excused (never, with a reason), null (there, always null), never and no items."""
+    def seen(self) -> FieldSeen:
+        """What this run and those of the baseline saw."""
+        counts = (self.items, self.resolved, self.null, self.misfits)
+        now = FieldSeen(self.path, self.type, *counts, self.constant, tuple(sorted(self.examples)))
+        return now.joined(self.earlier) if self.earlier is not None else now
+
+    @property
+    def status(self) -> Status:
+        """What became of it, in this run and those of the baseline.
+
+        ``resolves``, ``constant`` (to one value, more than once), ``earlier`` (only in earlier runs), ``null`` (there,
+        always null), ``excused`` (never, with a reason), ``misfits`` (some values do not fit the type), ``never``, or
+        ``no items`` (the table has no item).
+        """
+        seen = self.seen
+        if seen.misfits:
+            return "misfits"
         if self.resolved:
-            return "resolves"
+            return "constant" if seen.status == "constant" else "resolves"
+        if seen.resolved:
+            return "earlier"
         if self.reason is not None:
             return "excused"
-        if not self.items:
+        if not seen.items:
             return "no items" if self.reason_without_items is None else "excused"
-        return "null" if self.null else "never"
+        return "null" if seen.null else "never"
+
+    @property
+    def change(self) -> Change:
+        """Whether it resolves for the first time, or no longer; what may be absent, with a reason, does neither."""
+        if self.earlier is None or self.reason is not None or bool(self.earlier.resolved) == bool(self.resolved):
+            return ""
+        return "new" if self.resolved else "vanished"
 
 
 @dataclass(frozen=True)
@@ -70,8 +106,17 @@ class UnmappedPath:
 
     path: str
     count: int
+    """Leaves there, in all documents; 0 for a path that only earlier runs saw."""
+    documents: int
+    """Documents that have it."""
+    example: str | None
+    """The first value that is not null, shortened."""
     reason: str | None
     """Why the mapping ignores it."""
+    earlier: PathSeen | None = None
+    """What the runs of a baseline saw of it."""
+    change: Change = ""
+    """Whether the baseline lacks it, or has it and this run does not; one that the mapping ignores does neither."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +127,12 @@ class Coverage:
     documents: int
     fields: tuple[FieldCoverage, ...]
     unmapped: tuple[UnmappedPath, ...]
+    """By frequency; those that only earlier runs saw last."""
     notes: tuple[str, ...]
+    spec: CoverageSpec
+    """What the mapping ignores, and what may be absent."""
+    baseline: Baseline | None = None
+    """What earlier runs saw, where a baseline was given."""
 
     @property
     def dead(self) -> tuple[FieldCoverage, ...]:
@@ -92,7 +142,7 @@ class Coverage:
     @property
     def misfitting(self) -> tuple[FieldCoverage, ...]:
         """Fields some of whose values do not fit their type."""
-        return tuple(found for found in self.fields if found.misfits)
+        return tuple(found for found in self.fields if found.status == "misfits")
 
     @property
     def unexplained(self) -> tuple[UnmappedPath, ...]:
@@ -100,12 +150,72 @@ class Coverage:
         return tuple(found for found in self.unmapped if found.reason is None)
 
     @property
+    def ignored(self) -> tuple[UnmappedPath, ...]:
+        """Unmapped paths that the mapping ignores, with a reason."""
+        return tuple(found for found in self.unmapped if found.reason is not None)
+
+    @property
+    def changed(self) -> tuple[FieldCoverage | UnmappedPath, ...]:
+        """Fields and unmapped paths that vanished since the baseline, then those that are new."""
+        both: tuple[FieldCoverage | UnmappedPath, ...] = (*self.fields, *self.unmapped)
+        return tuple(found for change in ("vanished", "new") for found in both if found.change == change)
+
+    @property
+    def by_status(self) -> dict[Status, int]:
+        """Fields by status; only those that there are, the commonest first."""
+        return dict(Counter(found.status for found in self.fields).most_common())
+
+    @property
     def accounted(self) -> float:
         """Percent of all paths, of fields and unmapped ones, that resolve and fit, or have a reason."""
-        good = sum(found.status not in ("never", "no items") and not found.misfits for found in self.fields)
-        good += len(self.unmapped) - len(self.unexplained)
+        good = sum(found.status not in UNACCOUNTED for found in self.fields) + len(self.ignored)
         total = len(self.fields) + len(self.unmapped)
         return 100.0 * good / total if total else 100.0
+
+    @property
+    def seen(self) -> Baseline:
+        """What this run and those of the baseline saw: the next baseline."""
+        fields = {f"{found.table}.{found.field}": found.seen for found in self.fields}
+        unmapped = {}
+        for found in self.unmapped:
+            now = PathSeen(found.count, found.documents)
+            unmapped[found.path] = now.joined(found.earlier) if found.earlier else now
+        earlier = self.baseline.documents if self.baseline else 0
+        return Baseline(self.transform, max(self.documents, earlier), fields, unmapped)
+
+
+def held_against(found: Coverage, baseline: Baseline, plan: Plan) -> Coverage:
+    """Return coverage that knows what earlier runs saw; fields and paths that the mapping lacks by now are let go.
+
+    Raises:
+        ConfigurationError: the baseline names a path that is none.
+    """
+    try:
+        known = {path: seen for path, seen in baseline.unmapped.items() if not is_mapped(path, plan.document)}
+    except ValueError as problem:
+        raise ConfigurationError(f"the baseline of {plan.name} names no path: {problem}") from problem
+    fields = [replace(each, earlier=_earlier(each, baseline)) for each in found.fields]
+    unmapped = [
+        replace(
+            each,
+            earlier=known.get(each.path),
+            change="" if each.reason is not None or each.path in known else "new",
+        )
+        for each in found.unmapped
+    ]
+    ignored = Reasons(found.spec.ignore)
+    gone = sorted(known.keys() - {each.path for each in found.unmapped})
+    unmapped += [
+        UnmappedPath(path, 0, 0, None, ignored.of(path), known[path], "" if ignored.of(path) else "vanished")
+        for path in gone
+    ]
+    return replace(found, fields=tuple(fields), unmapped=tuple(unmapped), baseline=baseline)
+
+
+def _earlier(found: FieldCoverage, baseline: Baseline) -> FieldSeen | None:
+    """Return what a baseline says of a field; of another path or type it says nothing about this one."""
+    earlier = baseline.fields.get(f"{found.table}.{found.field}")
+    return earlier if earlier is not None and (earlier.path, earlier.type) == (found.path, found.type) else None
 
 
 class CoverageCounter:
@@ -114,30 +224,44 @@ class CoverageCounter:
     Args:
         plan: the compiled mapping.
         spec: the mapping's ``coverage`` part: what it ignores, and what may be absent.
+        fields: whether fields are judged; otherwise only unmapped paths are counted.
     """
 
-    def __init__(self, plan: Plan, spec: CoverageSpec) -> None:
+    def __init__(self, plan: Plan, spec: CoverageSpec, *, fields: bool = True) -> None:
         self._plan = plan
-        self._ignored = [(_pattern(note.path), note.reason) for note in spec.ignore]
+        self._spec = spec
         self._documents = 0
-        self._unmapped: Counter[str] = Counter()
+        self._leaves: Counter[str] = Counter()
+        self._having: Counter[str] = Counter()
+        self._examples: dict[str, str] = {}
         self._notes: list[str] = []
-        self._tables = [_TableCounter(table, spec.may_be_absent, self._notes) for table in plan.tables]
+        self._tables = [_TableCounter(table, spec.may_be_absent, self._notes) for table in plan.tables if fields]
 
     def add(self, document: Any) -> None:
         """Count one document, the response without its envelope."""
         self._documents += 1
         for table in self._tables:
             table.add(document)
-        self._unmapped.update(_unmapped(document, self._plan.document, "$"))
+        leaves: Counter[str] = Counter()
+        for path, value in unmapped_leaves(document, self._plan.document):
+            leaves[path] += 1
+            if value is not None and path not in self._examples:
+                self._examples[path] = shown(text_of(value) or "")
+        self._leaves.update(leaves)
+        self._having.update(leaves.keys())
 
     def result(self) -> Coverage:
         """Return what was counted; unmapped paths by frequency."""
+        ignored = Reasons(self._spec.ignore)
+        by_frequency = sorted(self._leaves.items(), key=lambda item: (-item[1], item[0]))
         unmapped = [
-            UnmappedPath(path, count, _reason(path, self._ignored)) for path, count in self._unmapped.most_common()
+            UnmappedPath(path, count, self._having[path], self._examples.get(path), ignored.of(path))
+            for path, count in by_frequency
         ]
-        fields = tuple(found for table in self._tables for found in table.fields)
-        return Coverage(self._plan.name, self._documents, fields, tuple(unmapped), tuple(self._notes))
+        fields = tuple(
+            replace(found, examples=list(found.examples)) for table in self._tables for found in table.fields
+        )
+        return Coverage(self._plan.name, self._documents, fields, tuple(unmapped), tuple(self._notes), self._spec)
 
 
 class _TableCounter:
@@ -145,14 +269,19 @@ class _TableCounter:
 
     def __init__(self, table: Table, excused: Sequence[PathNote], notes: list[str]) -> None:
         self.table = table
-        patterns = [(_pattern(note.path), note.reason) for note in excused]
+        reasons = Reasons(excused)
         self._columns: list[tuple[Column, FromJson, FieldCoverage]] = []
-        of_items = _reason(f"$.{source_path(table.levels, FromJson(0, ()))}", patterns) if table.levels else None
+        of_items = reasons.of(f"$.{source_path(table.levels, FromJson(0, ()))}") if table.levels else None
         for column in table.columns:
             if isinstance(column.origin, FromJson):
                 path = f"$.{column.source_path}" if column.source_path else "$"
                 found = FieldCoverage(
-                    table.name, column.name, path, reason=_reason(path, patterns), reason_without_items=of_items
+                    table.name,
+                    column.name,
+                    path,
+                    str(column.type),
+                    reason=reasons.of(path),
+                    reason_without_items=of_items,
                 )
                 self._columns.append((column, column.origin, found))
         self._condition = _condition(table, notes)
@@ -248,47 +377,20 @@ def _count(found: FieldCoverage, column: Column, value: Any) -> None:
         found.null += 1
         return
     found.resolved += 1
+    if found.resolved == 1:
+        found.constant = shown(text)
+    elif found.constant is not None and found.constant != shown(text):
+        found.constant = None
     if not fits(text, column.type):
         found.misfits += 1
-        if len(found.examples) < _EXAMPLES:
-            found.examples.append(text[:_EXAMPLE_LENGTH])
+        if len(found.examples) < EXAMPLES and shown(text) not in found.examples:
+            found.examples.append(shown(text))
 
 
-# What no field maps
-
-
-def _unmapped(value: Any, node: Node | None, path: str) -> Iterator[str]:
-    """Give the path of every leaf of a document that no field reads, arrays as ``[*]`` and maps as ``.*``."""
-    if node is not None and (node.is_value or value is None):
-        return
-    if isinstance(value, dict):
-        for key, child in value.items():
-            yield from _unmapped(child, *_member(key, node, path))
-    elif isinstance(value, list):
-        inside = node.item if node is not None and node.kind == "array" else None
-        for child in value:
-            yield from _unmapped(child, inside, f"{path}[*]")
-    elif node is None or node.kind != "leaf":
-        yield path
-
-
-def _member(key: str, node: Node | None, path: str) -> tuple[Node | None, str]:
-    if node is not None and node.kind == "map":
-        return node.item, f"{path}.*"
-    if node is not None and key in node.fields:
-        return node.fields[key], f"{path}.{key}"
-    return None, f"{path}.*" if _ID.match(key) else f"{path}.{key}"
-
-
-# Notes of the mapping
-
-
-def _pattern(path: str) -> re.Pattern[str]:
-    """Return a pattern of paths: ``**`` is any number of steps, and none."""
-    text = re.escape(path.strip())
-    text = text.replace(r"\.\*\*\.", r"\.(?:.*\.)?")
-    return re.compile(re.sub(r"\\\.\\\*\\\*\Z", r"(?:[.\\[].*)?", text) + r"\Z")
-
-
-def _reason(path: str, notes: Sequence[tuple[re.Pattern[str], str]]) -> str | None:
-    return next((reason for pattern, reason in notes if pattern.match(path)), None)
+def shown(text: str) -> str:
+    """Return a value as reports show it. One that is long is cut, with what tells it from others that begin alike."""
+    if len(text) <= _SHOWN_LENGTH:
+        return text
+    # A lone surrogate is no UTF-8, and JSON can hold one.
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{text[: _SHOWN_LENGTH // 2]}… ({len(text)} characters, #{digest})"

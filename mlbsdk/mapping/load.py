@@ -326,6 +326,7 @@ def _known_keys(place: Place) -> list[str]:
     by_list = {"targets": model.TargetSpec, "fields": model.FieldSpec, "data_quality": model.RuleSpec}
     by_list |= {"relationships": model.RelationshipSpec, "indexes": model.IndexSpec}
     by_key = {"source": model.Source, "captured_at": model.CapturedAt, "coverage": model.CoverageSpec}
+    by_key["drift"] = model.DriftSpec
     for part in place:
         if part in ("ignore", "may_be_absent"):
             current = model.PathNote

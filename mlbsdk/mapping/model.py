@@ -290,6 +290,23 @@ class CoverageSpec(Strict):
     """Paths of fields that captures may lack."""
 
 
+class DriftSpec(Strict):
+    """What a run does about paths that captures have newly, or no longer have. By default it does not look."""
+
+    new_paths: Literal["ignore", "report", "fail"] = "ignore"
+    """Paths that no field maps and ``coverage: ignore`` does not list."""
+    vanished_paths: Literal["ignore", "report", "fail"] = "ignore"
+    """Paths of fields that no capture has, though their table has items, and ``coverage: may_be_absent`` does not
+    list."""
+    sample: Annotated[int, Field(ge=1, le=1000)] = 10
+    """How many captures are looked at, the newest; those of a batch for a stream."""
+
+    @property
+    def is_looked_for(self) -> bool:
+        """Whether any of it is not ignored."""
+        return (self.new_paths, self.vanished_paths) != ("ignore", "ignore")
+
+
 class Mapping(Strict):
     """A whole mapping file."""
 
@@ -303,6 +320,8 @@ class Mapping(Strict):
     """One entry a table."""
     coverage: CoverageSpec = CoverageSpec()
     """What ``mapping coverage`` accepts."""
+    drift: DriftSpec = DriftSpec()
+    """What a run does about new and vanished paths."""
 
     @property
     def methods(self) -> tuple[str, ...]:

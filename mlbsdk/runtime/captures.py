@@ -8,7 +8,7 @@ import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from mlbsdk.errors import SourceError
 from mlbsdk.runtime.sources import BETWEEN_DOCUMENTS, JSON_LINES, FileSource
@@ -26,7 +26,7 @@ def documents(address: str) -> Iterator[tuple[str, Any]]:
         for _, text in texts(file):
             try:
                 yield file, response_of(json.loads(text, parse_float=str))
-            except ValueError as problem:
+            except (ValueError, RecursionError) as problem:
                 raise SourceError(f"'{file}' can't be read as a capture: {problem}") from problem
 
 
@@ -42,20 +42,46 @@ def capture_files(address: str) -> list[str]:
 def texts(file: str) -> Iterator[tuple[str, str]]:
     """Give (name, JSON text) of every capture in a file; a file of several numbers them: ``day.jsonl#2``.
 
+    Of a file of JSON lines one line at a time is in memory.
+
     Raises:
         SourceError: the file can't be read, or holds nothing.
     """
     try:
-        data = Path(file).read_bytes()
-        text = (gzip.decompress(data) if file.lower().endswith(".gz") else data).decode("utf-8-sig")
+        is_empty = True
+        for name, text in _lines(file) if file.lower().endswith(JSON_LINES) else _parts(file):
+            is_empty = False
+            yield name, text
     except (OSError, EOFError, zlib.error, ValueError) as problem:
         raise SourceError(f"'{file}' can't be read as a capture: {problem}") from problem
-    parts = text.splitlines() if file.lower().endswith(JSON_LINES) else re.split(BETWEEN_DOCUMENTS, text)
-    found = [(number, part) for number, part in enumerate(parts, 1) if part.strip()]
-    if not found:
+    if is_empty:
         raise SourceError(f"'{file}' is empty")
-    for number, part in found:
-        yield (f"{file}#{number}" if len(parts) > 1 else file), part
+
+
+def _parts(file: str) -> Iterator[tuple[str, str]]:
+    """Give what stands in a file, one document after another."""
+    with _opened(file) as stream:
+        parts = re.split(BETWEEN_DOCUMENTS, stream.read().decode("utf-8-sig"))
+    for number, part in enumerate(parts, 1):
+        if part.strip():
+            yield (f"{file}#{number}" if len(parts) > 1 else file), part
+
+
+def _lines(file: str) -> Iterator[tuple[str, str]]:
+    """Give the lines of a file that hold something."""
+    with _opened(file) as stream:
+        # Python ends lines of text where JSON strings may go on, lines of bytes only at a line feed.
+        line, number = stream.readline(), 1
+        while line:
+            following = stream.readline()
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+            if text.strip():
+                yield (f"{file}#{number}" if number > 1 or following else file), text
+            line, number = following, number + 1
+
+
+def _opened(file: str) -> IO[bytes]:
+    return cast("IO[bytes]", gzip.open(file)) if file.lower().endswith(".gz") else Path(file).open("rb")
 
 
 def is_envelope(capture: Any) -> bool:

@@ -86,6 +86,8 @@ class Intake:
     """Bytes of JSON text."""
     order: Mapping[str, int] = field(default_factory=dict)
     """The order in which captures of one time count, by raw row id; only where captures are no documents."""
+    in_order: tuple[ParsedDocument, ...] = ()
+    """The captures that are documents, by capture time."""
 
 
 class BaseTransformation:
@@ -194,12 +196,14 @@ class BaseTransformation:
         Raises:
             RawSchemaError: the raw rows have other columns than a source must give.
             DocumentsRejectedError: a capture is no document of this mapping and the policy is ``fail``.
+            DriftError: captures have new paths or lack some, and the mapping's drift policy is ``fail``.
         """
         self.validate_schema(source)
         self.release()
         held = self._held = self._hold(source)
         self.intake = self._take_in(held.intake)
         self._report_intake()
+        self._look_for_drift(source)
         for wanted in (self.intake.newest, self.intake.distinct):
             held.choose(wanted, self.intake.all)
         frames = in_threads(lambda table: self._cut(held, table), list(self.plan.tables))
@@ -285,6 +289,7 @@ class BaseTransformation:
             from_file_time=sum(doc.captured_from == "file" for doc in newest.values()),
             size=sum(doc.size for doc in found),
             order={} if self.plan.key else {doc.row_id: number for number, doc in enumerate(in_order)},
+            in_order=tuple(in_order),
         )
 
     def _as_parsed(self, row: Any, types: Mapping[str, str]) -> ParsedDocument:
@@ -328,6 +333,18 @@ class BaseTransformation:
         nothing_to_publish = self.mode is TransformMode.BATCH and not intake.documents
         if intake.rejected and (self.on_error is OnError.FAIL or nothing_to_publish):
             raise self._rejected_error()
+
+    def _look_for_drift(self, raw: DataFrame) -> None:
+        """Look at the newest captures for new and vanished paths, where the mapping asks for it."""
+        if not self.mapping.drift.is_looked_for or not self.intake.in_order:
+            return
+        from mlbsdk.runtime import drift
+
+        captures = drift.sampled(self.intake.in_order, self.mapping.drift.sample)
+        is_stream = self.mode is TransformMode.STREAMING
+        found = drift.drift_of(drift.texts(raw, captures), self.plan, self.mapping, is_stream=is_stream)
+        self.report.found_drift(found)
+        drift.close_gate(found)
 
     def _rejected_error(self) -> DocumentsRejectedError:
         rejected = self.intake.rejected

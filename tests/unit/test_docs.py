@@ -26,6 +26,7 @@ from mlbsdk.mapping.coverage import CoverageCounter
 from mlbsdk.mapping.load import LoadedMapping, load_file, load_text
 from mlbsdk.mapping.model import (
     CoverageSpec,
+    DriftSpec,
     FieldSpec,
     IndexSpec,
     Mapping,
@@ -119,7 +120,7 @@ def test_every_command_is_in_its_page() -> None:
 
 
 @pytest.mark.parametrize(
-    "part", [Mapping, Source, CoverageSpec, TargetSpec, FieldSpec, RelationshipSpec, IndexSpec, RuleSpec]
+    "part", [Mapping, Source, CoverageSpec, DriftSpec, TargetSpec, FieldSpec, RelationshipSpec, IndexSpec, RuleSpec]
 )
 def test_every_key_of_a_mapping_is_in_its_reference(part: type[Mapping]) -> None:
     text = page("mapping-language.md")

@@ -203,7 +203,7 @@ _PASSED: dict[ModuleType, tuple[str, ...]] = {
     raw: ("RawBatch",),
     batch: ("Batch", "TableRows", "Document", "TableWritten"),
     plan: ("Plan", "Table", "Column"),
-    report: ("RunReport", "TableReport", "RuleReport", "DocumentsReport"),
+    report: ("RunReport", "TableReport", "RuleReport", "DriftReport", "DocumentsReport"),
 }
 
 
@@ -285,6 +285,7 @@ _MEANINGS = {
         "severity": "`error` or `warning`.",
         "failed": "Rows.",
     },
+    "DriftReport": {"kind": "`new_path` or `vanished_path`.", "path": "From the document's root."},
     "DocumentsReport": {
         "read": "Captures read.",
         "newest": "Documents: the newest capture of each.",
