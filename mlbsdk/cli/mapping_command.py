@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlbsdk.cli.columns import aligned
+from mlbsdk.cli.infer_command import infer
 from mlbsdk.errors import ConfigurationError, MappingError, MlbsdkError, did_you_mean
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from mlbsdk.mapping.plan import Plan, Table
 
 app = typer.Typer(help="Check, show and judge mappings.", no_args_is_help=True)
+app.command("infer")(infer)
 
 _WHICH = "A transform such as game.live_game_v1, or a mapping file."
 Which = Annotated[str, typer.Argument(metavar="NAME|FILE", help=_WHICH)]
