@@ -11,16 +11,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlbsdk.cli.columns import aligned
+from mlbsdk.cli.diff_command import diff
+from mlbsdk.cli.docs_command import docs
 from mlbsdk.cli.infer_command import infer
+from mlbsdk.cli.mappings import compiled as _plan
+from mlbsdk.cli.mappings import is_file as _is_file
+from mlbsdk.cli.mappings import loaded as _loaded
 from mlbsdk.errors import ConfigurationError, MappingError, MlbsdkError, did_you_mean
 
 if TYPE_CHECKING:
     from mlbsdk.mapping.coverage import Coverage
-    from mlbsdk.mapping.load import LoadedMapping
     from mlbsdk.mapping.plan import Plan, Table
 
 app = typer.Typer(help="Check, show and judge mappings.", no_args_is_help=True)
 app.command("infer")(infer)
+app.command("diff")(diff)
+app.command("docs")(docs)
 
 _WHICH = "A transform such as game.live_game_v1, or a mapping file."
 Which = Annotated[str, typer.Argument(metavar="NAME|FILE", help=_WHICH)]
@@ -271,27 +277,6 @@ def _part(title: str, rows: Sequence[tuple[str, ...]]) -> list[str]:
 
 
 # Finding mappings
-
-
-def _loaded(which: str) -> LoadedMapping:
-    """Load the mapping of a transform, or a file."""
-    from mlbsdk.mapping.load import load_file
-    from mlbsdk.plugins import Plugins
-    from mlbsdk.runtime.run import load_mapping
-
-    if _is_file(which):
-        return load_file(which)
-    return load_mapping(Plugins.load().transform(which))
-
-
-def _is_file(which: str) -> bool:
-    return which.endswith((".yaml", ".yml")) or "/" in which or Path(which).is_file()
-
-
-def _plan(loaded: LoadedMapping) -> Plan:
-    from mlbsdk.mapping.compile import compile_mapping
-
-    return compile_mapping(loaded)
 
 
 def _sample(which: str) -> str:

@@ -12,6 +12,7 @@ from deltalake import DeltaTable
 
 import mlbsdk
 from mlbsdk.mapping.infer.text import yaml_text
+from mlbsdk.mapping.plan import SYSTEM_COLUMNS
 from mlbsdk.runtime.inference import infer
 from tests.conftest import DATA
 
@@ -114,7 +115,7 @@ def test_nested_arrays_maps_and_branches_at_the_root(spark: SparkSession, tmp_pa
     (source / "one.json").write_text(json.dumps(document), encoding="utf-8")
     found = tables(spark, "demo.thing", source, tmp_path)
     shown = {
-        name: [{key: value for key, value in row.items() if key not in mlbsdk_columns} for row in rows]
+        name: [{key: value for key, value in row.items() if key not in SYSTEM_COLUMNS} for row in rows]
         for name, rows in found.items()
     }
     grid = sorted(tuple(row.values()) for row in shown["demo.thing_grid_items"])
@@ -125,6 +126,3 @@ def test_nested_arrays_maps_and_branches_at_the_root(spark: SparkSession, tmp_pa
         ("home", 3, None),
     ]
     assert sorted(row["mixed"] for row in shown["demo.thing_mixed"]) == ["7", '{"a":1}']
-
-
-mlbsdk_columns = ("source_captured_at", "transform_timestamp", "lineage_metadata")

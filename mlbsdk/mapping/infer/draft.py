@@ -218,7 +218,9 @@ class _Drafting:
             shortest = 1
             if spot is not self.root and not spot.own_names:
                 # An array in an array, or branches of an item, are named after what they are in.
-                steps, shortest = (*steps, *(spot.branches or ["items"])), len(spot.branches or ["items"]) + 1
+                own = spot.branches or ("items",)
+                steps = (*steps, *own)
+                shortest = min(len(own) + 1, len(steps))
             wanted = [joined([prefix, *steps[-count:]]) for count in range(shortest, len(steps) + 1)] or [prefix]
             found[spot] = f"{self.endpoint}.{taken.take(*dict.fromkeys(wanted))}"
         return found

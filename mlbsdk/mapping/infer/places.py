@@ -12,10 +12,10 @@ from mlbsdk.mapping.tree import ENVELOPE_VALUES
 Kind = Literal["nothing", "leaf", "whole", "object", "array", "map", "branches"]
 
 #: Keys that are ids or dates, not names: ID545361, 545361, 2024-10-25.
-_IDS = re.compile(
-    r"[A-Za-z]{0,4}\d+\Z|\d{4}-\d{2}-\d{2}\Z|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z", re.IGNORECASE
+_CERTAIN_IDS = re.compile(
+    r"(?:\d+|ID\d{3,}|\d{4}-\d{2}-\d{2}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\Z", re.IGNORECASE
 )
-_CERTAIN_IDS = re.compile(r"\d+\Z|ID\d{3,}\Z|\d{4}-\d{2}-\d{2}\Z|[0-9a-f-]{36}\Z", re.IGNORECASE)
+_IDS = re.compile(r"[A-Za-z]{0,4}\d+\Z")
 _MANY_KEYS = 12
 _MOST_BRANCHES = 6
 _ALIKE = 0.6
@@ -80,7 +80,7 @@ def is_map(shape: Shape) -> bool:
     names = list(shape.fields)
     if all(_CERTAIN_IDS.match(name) for name in names):
         return True
-    if len(names) > 1 and all(_IDS.match(name) for name in names):
+    if len(names) > 1 and all(_IDS.match(name) or _CERTAIN_IDS.match(name) for name in names):
         return children[0].kinds != ("scalar",)
     is_rare = sum(child.seen for child in children) < 0.5 * len(children) * shape.objects
     return len(names) >= _MANY_KEYS and is_rare and children[0].kinds == ("object",) and _are_alike(children)

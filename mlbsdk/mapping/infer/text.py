@@ -21,9 +21,9 @@ def yaml_text(draft: Draft) -> str:
 
 def _lines(draft: Draft) -> Iterator[str]:
     count = "1 capture" if draft.documents == 1 else f"{draft.documents} captures"
-    yield f"# A draft of {draft.name}, inferred from {count}. It loads and runs as it is, and knows no more than these"
-    yield f"# captures show: look at what is marked {CHECK} ({draft.doubts}), write descriptions and rules, and judge it"
-    yield "# with 'mlbsdk mapping coverage' against captures that it was not made from."
+    yield f"# A draft of {draft.name}, inferred from {count}. It loads and runs as it is, and knows no more than"
+    yield f"# these captures show: look at what is marked {CHECK} ({draft.doubts}), write descriptions and rules, and"
+    yield "# judge it with 'mlbsdk mapping coverage' against captures that it was not made from."
     yield 'version: "1.0"'
     yield f"description: {_scalar(f'Draft of {draft.name}, inferred from {count}.')}"
     yield "source:"
