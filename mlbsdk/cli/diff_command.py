@@ -67,7 +67,12 @@ def _in_target(plan: Plan, target: str) -> tuple[Change, ...]:
     writer = plugins.call(declared, declared.make, rest, {})
     if not isinstance(writer, TableInspector):
         raise ConfigurationError(f"the writer '{declared.name}' can't say how it holds tables")
-    return differences_in_store(plan.tables, lambda table: plugins.call(declared, writer.stored, table))
+    try:
+        return differences_in_store(plan.tables, lambda table: plugins.call(declared, writer.stored, table))
+    finally:
+        close = getattr(writer, "close", None)
+        if close is not None:
+            plugins.call(declared, close)
 
 
 def _json(old: str, to: str, changes: Sequence[Change]) -> dict[str, Any]:
