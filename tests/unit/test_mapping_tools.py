@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from mlbsdk.mapping.load import load_file
 from mlbsdk.mapping.plan import Plan
 from mlbsdk.runtime.arrow import arrow_schema
 from tests.conftest import DATA, REPOSITORY
+from tests.unit.test_docs import titled
 
 MINI = str(DATA / "mini.yaml")
 ENDPOINTS = DATA / "captures" / "endpoints"
@@ -320,3 +322,34 @@ def test_the_pages_of_this_repository_are_made_by_the_same_code() -> None:
         line for line in checked_in.splitlines() if line.startswith("## ")
     ]
     assert len(made) == len(checked_in.splitlines()) - 2
+
+
+# The page about these tools
+
+_EXAMPLE = re.compile(r"^```\n\$ mlbsdk mapping (?P<command>[^\n]*)\n(?P<shown>.*?)^```$", re.M | re.S)
+_NEWER = {
+    "type: VARCHAR(50), json_path: $.teams.home.name": "type: VARCHAR(20), json_path: $.teams.home.name",
+    "{name: event_before,": "{name: previous_event,",
+    "min: 30, max: 110": "min: 30, max: 108",
+}
+
+
+def test_the_examples_of_the_page_are_what_the_commands_print(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = titled("mapping-language.md")
+    monkeypatch.chdir(tmp_path)
+    for name in ("game.json", "game.yaml"):
+        Path(name).write_text(files[name], encoding="utf-8")
+    newer = files["game.yaml"]
+    for old, new in _NEWER.items():
+        assert old in newer
+        newer = newer.replace(old, new)
+    Path("newer.yaml").write_text(newer, encoding="utf-8")
+    text = (REPOSITORY / "docs" / "mapping-tools.md").read_text(encoding="utf-8")
+    examples = [*_EXAMPLE.finditer(text)]
+    assert [example["command"].split()[0] for example in examples] == ["infer", "diff", "docs"]
+    for example in examples:
+        done = mapping(*example["command"].split())
+        assert done.exit_code == 0, done.exception
+        assert done.output == example["shown"]
+    draft = Path("draft.yaml").read_text(encoding="utf-8")
+    assert draft.startswith(titled("mapping-tools.md")["draft.yaml"])

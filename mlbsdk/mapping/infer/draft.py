@@ -342,9 +342,9 @@ class _Drafting:
 
     def _description(self, spot: Spot) -> str:
         if spot is self.root:
-            return f"One row a document of {self.endpoint}.{self.method}."
+            return f"One row for each document of {self.endpoint}.{self.method}."
         noun = self._noun(spot).replace("_", " ")
-        return f"One row a {noun}: {spot.path}."
+        return f"One row for each {noun}: {spot.path}."
 
     def _doubts(self, spot: Spot, chain: tuple[_KeyPart, ...]) -> list[str]:
         if spot is self.root:

@@ -78,7 +78,7 @@ class Requests:
         found = _id_at_root(root)
         if found is not None:
             return [DocumentKey("json_path", found)], (
-                "guessed from its name" if self.documents > 1 else "guessed from its name, and one document alone"
+                "guessed from its name" if self.documents > 1 else "guessed from its name, in one document alone"
             )
         if self.urls == self.documents:
             return [DocumentKey("url")], "nothing in the documents identifies them, so their address does"

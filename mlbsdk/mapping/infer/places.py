@@ -115,7 +115,9 @@ def _are_alike(members: list[Shape]) -> bool:
         return False
     leaves = [set(_leaves(member)) for member in members]
     union = set().union(*leaves)
-    return len(union) >= _FEWEST_LEAVES and all(len(each) >= _ALIKE * len(union) for each in leaves)
+    # Code and description say little: many things have no more. An array within says that it is more than that.
+    is_much = len(union) >= _FEWEST_LEAVES or (len(union) > 1 and any("*" in path for path in union))
+    return is_much and all(len(each) >= _ALIKE * len(union) for each in leaves)
 
 
 def _leaves(shape: Shape, prefix: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
