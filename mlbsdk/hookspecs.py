@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import typer
     from pyspark.sql import DataFrame, SparkSession
 
+    from mlbsdk.mapping.differences import StoredTable
     from mlbsdk.mapping.model import Mapping as TransformMapping
     from mlbsdk.mapping.plan import Table
     from mlbsdk.report import RunReport
@@ -152,6 +153,15 @@ class Writer(Protocol):
 
     def address_of(self, table: str) -> tuple[str, str]:
         """Return the table's OpenLineage dataset (namespace, name)."""
+        ...
+
+
+@runtime_checkable
+class TableInspector(Protocol):
+    """A writer that can say how its store holds a table: ``mlbsdk mapping diff --target`` asks it."""
+
+    def stored(self, table: Table) -> StoredTable | None:
+        """Return a table as it is stored; None where it is not. Changes nothing, and needs no Spark."""
         ...
 
 

@@ -41,6 +41,7 @@ from mlbsdk.hookspecs import (
     SourceDecl,
     SparkRequirements,
     StreamSource,
+    TableInspector,
     TransformDecl,
     Writer,
     WriterDecl,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from mlbsdk.mapping.ddl import names as postgres_names
     from mlbsdk.mapping.ddl import quoted as postgres_quoted
     from mlbsdk.mapping.ddl import schemas as postgres_schemas
+    from mlbsdk.mapping.differences import StoredTable
     from mlbsdk.mapping.load import load_file
     from mlbsdk.mapping.model import Mapping as TransformMapping
     from mlbsdk.mapping.paths import parse_path
@@ -108,8 +110,10 @@ __all__ = [
     "SourceError",
     "SparkRequirements",
     "StoredSchemaError",
+    "StoredTable",
     "StreamSource",
     "Table",
+    "TableInspector",
     "TableRows",
     "TableWritten",
     "TargetSchemaError",
@@ -164,6 +168,7 @@ _LAZY = {
     "PostgresTable": ("mlbsdk.mapping.ddl", "PostgresTable"),
     "RawBatch": ("mlbsdk.runtime.raw", "RawBatch"),
     "RunReport": ("mlbsdk.report", "RunReport"),
+    "StoredTable": ("mlbsdk.mapping.differences", "StoredTable"),
     "Table": ("mlbsdk.mapping.plan", "Table"),
     "TableRows": ("mlbsdk.runtime.batch", "TableRows"),
     "TableWritten": ("mlbsdk.runtime.batch", "TableWritten"),

@@ -11,14 +11,20 @@ import typer
 
 from mlbsdk.cli.columns import aligned
 from mlbsdk.cli.coverage_command import coverage
+from mlbsdk.cli.diff_command import diff
+from mlbsdk.cli.docs_command import docs
+from mlbsdk.cli.infer_command import infer
 from mlbsdk.cli.mapping_argument import WHICH, Which, loaded_mapping, plan_of
 from mlbsdk.errors import ConfigurationError, MappingError, MlbsdkError, did_you_mean
 
 if TYPE_CHECKING:
     from mlbsdk.mapping.plan import Plan, Table
 
-app = typer.Typer(help="Check, show and judge mappings.", no_args_is_help=True)
+app = typer.Typer(help="Check, show, draft and compare mappings.", no_args_is_help=True)
 app.command("coverage")(coverage)
+app.command("infer")(infer)
+app.command("diff")(diff)
+app.command("docs")(docs)
 
 OneTable = Annotated[str | None, typer.Option("--table", help="Only this table.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Write one JSON object to standard output.")]

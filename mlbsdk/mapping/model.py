@@ -136,12 +136,6 @@ class Source(Strict):
             raise ValueError("capture_is: list has no 'key', since such captures are no documents")
         return self
 
-    @model_validator(mode="after")
-    def _key_of_documents(self) -> Source:
-        if self.capture_is == "list" and self.key is not None:
-            raise ValueError("capture_is: list has no 'key', since such captures are no documents")
-        return self
-
 
 class FieldSpec(Strict):
     """One column and its single origin."""

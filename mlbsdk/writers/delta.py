@@ -20,12 +20,14 @@ from mlbsdk.runtime.batch import NO_DECISIONS, Batch, Decisions, TableRows, Tabl
 from mlbsdk.runtime.threads import in_threads
 from mlbsdk.writers.changes import compare, rows_of
 from mlbsdk.writers.lakehouse import Lakehouse, Ledger, documents_predicate, storable
-from mlbsdk.writers.stored import check_types
+from mlbsdk.writers.stored import check_types, stored_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from deltalake import DeltaTable
     from pyspark.sql import DataFrame, SparkSession
+
+    from mlbsdk.mapping.differences import StoredTable
 
 _CHECKPOINT_EVERY = {"delta.checkpointInterval": "100"}
 
@@ -49,6 +51,16 @@ class DeltaWriter:
     def address_of(self, table: str) -> tuple[str, str]:
         """Return the table's OpenLineage dataset (namespace, name)."""
         return self.house.dataset(table)
+
+    def stored(self, table: Table) -> StoredTable | None:
+        """Return a table as it is stored; None where it is not."""
+        from deltalake import DeltaTable
+
+        path = self.house.path(table.name)
+        if not DeltaTable.is_deltatable(path):
+            return None
+        found = DeltaTable(path)
+        return stored_table(_stored_schema(found), table, found.metadata().partition_columns)
 
     def write(self, batch: Batch) -> Mapping[str, TableWritten]:
         """Write all tables, a few at a time. Each table changes in one commit.

@@ -24,10 +24,13 @@ from mlbsdk.runtime.batch import NO_DECISIONS, Batch, Decisions, TableRows, Tabl
 from mlbsdk.runtime.threads import in_threads
 from mlbsdk.writers.lakehouse import Lakehouse, Ledger, storable
 from mlbsdk.writers.staging import ArrowStaging, SparkStaging, Staging
-from mlbsdk.writers.stored import check_file_types
+from mlbsdk.writers.stored import check_file_types, stored_files
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+    from mlbsdk.mapping.differences import StoredTable
+    from mlbsdk.mapping.plan import Table
 
 DRAFT = ".draft"
 _TIMESTAMPS = "spark.sql.parquet.outputTimestampType"
@@ -105,6 +108,10 @@ class FileWriter:
     def address_of(self, table: str) -> tuple[str, str]:
         """Return the table's OpenLineage dataset (namespace, name)."""
         return self.house.dataset(table)
+
+    def stored(self, table: Table) -> StoredTable | None:
+        """Return a table as it is stored; None where it is not."""
+        return stored_files(self._stored(table.name), self.house.path(table.name), self.format, table)
 
     def write(self, batch: Batch) -> Mapping[str, TableWritten]:
         """Stage all tables, then publish them together.

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.types as types
 
 from mlbsdk.errors import StoredSchemaError
+from mlbsdk.mapping.differences import StoredTable
 from mlbsdk.mapping.plan import LINEAGE, Table
 from mlbsdk.runtime.arrow import arrow_schema
 
@@ -54,6 +55,43 @@ def check_file_types(files: Sequence[str], format: str, table: Table, path: str)
         ],
         table,
         path,
+    )
+
+
+def stored_table(stored: pa.Schema, table: Table, partition_by: Sequence[str]) -> StoredTable:
+    """Return a table as its schema tells; columns that are only folders' names have the type that is wanted."""
+    wanted = {field.name: field.type for field in arrow_schema(table)}
+    columns = {name: str(wanted[name]) for name in partition_by if name in wanted}
+    for field in stored:
+        same = field.name in wanted and _alike(field.type, wanted[field.name])
+        columns[field.name] = str(wanted[field.name] if same else field.type)
+    return StoredTable(
+        columns=columns,
+        wanted={name: str(kind) for name, kind in wanted.items()},
+        partition_by=tuple(partition_by),
+        wanted_partition=table.partition_by,
+    )
+
+
+def stored_files(files: Sequence[str], folder: str, format: str, table: Table) -> StoredTable | None:
+    """Return a table of files as the newest of them tells; None where there is no file."""
+    if not files:
+        return None
+    newest = max(files, key=lambda file: Path(file).stat().st_mtime_ns)
+    partition_by = [part.partition("=")[0] for part in Path(newest).relative_to(folder).parts[:-1]]
+    if format == "parquet":
+        import pyarrow.parquet as pq
+
+        return stored_table(pq.read_schema(newest), table, partition_by)
+    wanted = {column.name: column.type.avro for column in table.columns}
+    columns = {name: _told(wanted[name]) for name in partition_by if name in wanted}
+    for name, kind in _avro_fields(newest).items():
+        columns[name] = _told(wanted[name] if name in wanted and _kind(wanted[name]) == _kind(kind) else kind)
+    return StoredTable(
+        columns=columns,
+        wanted={name: _told(kind) for name, kind in wanted.items()},
+        partition_by=tuple(partition_by),
+        wanted_partition=table.partition_by,
     )
 
 

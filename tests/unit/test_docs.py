@@ -83,7 +83,7 @@ def test_every_hook_is_in_its_page() -> None:
 def test_every_method_of_what_plugins_make_is_in_the_hook_page() -> None:
     from mlbsdk import plugin
 
-    protocols = (plugin.Source, plugin.Writer, plugin.QualityEngine, plugin.RunListener)
+    protocols = (plugin.Source, plugin.Writer, plugin.TableInspector, plugin.QualityEngine, plugin.RunListener)
     methods = [name for protocol in protocols for name in vars(protocol) if not name.startswith("_")]
     assert len(methods) > 8
     assert [name for name in methods if f"def {name}(self" not in page("hooks.md")] == []

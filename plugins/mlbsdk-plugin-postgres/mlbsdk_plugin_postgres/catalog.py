@@ -11,6 +11,7 @@ from mlbsdk.plugin import (
     CREATE_POSTGRES_LEDGER,
     PostgresTable,
     StoredSchemaError,
+    StoredTable,
     Table,
     postgres_quoted,
     postgres_schemas,
@@ -147,6 +148,20 @@ def differences(table: Table, stored: Stored | None) -> list[str]:
             f"{table.name} is {_partitioned(stored.partition)}, the mapping makes it {_partitioned(partition)}"
         )
     return found
+
+
+def as_stored(table: Table, stored: Stored) -> StoredTable:
+    """Return a stored table as ``mlbsdk mapping diff`` compares it."""
+    wanted = PostgresTable(table)
+    return StoredTable(
+        columns=dict(stored.columns),
+        wanted=wanted.types(),
+        required=stored.required,
+        primary_key=stored.key,
+        partition_by=(stored.partition,) if stored.partition else (),
+        wanted_partition=(wanted.partition_column.name,) if wanted.partition_column else (),
+        is_sql=True,
+    )
 
 
 def make_partitions(connection: psycopg.Connection, table: Table, staging: str) -> None:

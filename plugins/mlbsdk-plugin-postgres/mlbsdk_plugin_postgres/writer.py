@@ -13,6 +13,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_e
 from mlbsdk.plugin import (
     Batch,
     Decisions,
+    StoredTable,
     Table,
     TableWritten,
     TargetUnwritableError,
@@ -20,7 +21,7 @@ from mlbsdk.plugin import (
     decisions_by_table,
     names_seen,
 )
-from mlbsdk_plugin_postgres.catalog import OWN_SCHEMA, make_own, make_partitions, make_tables
+from mlbsdk_plugin_postgres.catalog import OWN_SCHEMA, as_stored, make_own, make_partitions, make_tables, read
 from mlbsdk_plugin_postgres.connection import Database, dataset, explained, may_pass
 from mlbsdk_plugin_postgres.staging import (
     Staged,
@@ -70,6 +71,16 @@ class PostgresWriter:
     def address_of(self, table: str) -> tuple[str, str]:
         """Return the table's OpenLineage dataset (namespace, name)."""
         return dataset(self._connection(), table)
+
+    def stored(self, table: Table) -> StoredTable | None:
+        """Return a table as the database holds it; None where it does not.
+
+        Raises:
+            WriteError: there is no way to the database.
+        """
+        with explained(f"the database {self.database.shown} can't be read", WriteError):
+            found = read(self._connection(), table.name)
+        return as_stored(table, found) if found else None
 
     def write(self, batch: Batch) -> Mapping[str, TableWritten]:
         """Write all tables in one transaction; where the connection is lost, again for up to a minute.

@@ -6,6 +6,7 @@ in a crow's foot where many rows may refer to one, and in a bar where it is one.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from html import escape
 
@@ -14,9 +15,9 @@ from mlbsdk.mapping.plan import Plan, Table
 _LINE, _HEAD, _GAP, _BETWEEN, _MARGIN = 16, 24, 18, 90, 16
 _CHARACTER = 7.3
 _STYLE = (
-    "text{font:12px ui-monospace,Menlo,Consolas,monospace;fill:#1b1f24}.name{font-weight:bold;fill:#fff}"
-    ".key{font-weight:bold}.to{fill:#57606a}.box{fill:#fff;stroke:#57606a}.head{fill:#24476b}"
-    ".line{fill:none;stroke:#57606a;stroke-width:1.2}"
+    ".er text{font:12px ui-monospace,Menlo,Consolas,monospace;fill:#1b1f24}.er .name{font-weight:bold;fill:#fff}"
+    ".er .key{font-weight:bold}.er .to{fill:#57606a}.er .box{fill:#fff;stroke:#57606a}.er .head{fill:#24476b}"
+    ".er .line{fill:none;stroke:#57606a;stroke-width:1.2}"
 )
 
 
@@ -53,23 +54,24 @@ class Box:
         return self.y + _HEAD / 2
 
 
-def svg(plan: Plan) -> str:
-    """Return the diagram of a mapping's tables."""
+def svg(plan: Plan, link: Callable[[str], str] | None = None) -> str:
+    """Return the diagram of a mapping's tables; ``link`` gives the address that a table's box leads to."""
     boxes = _boxes(plan)
     _place(boxes)
     width = max(box.x + box.width for box in boxes.values()) + _MARGIN
     height = max(box.y + box.height for box in boxes.values()) + _MARGIN
     drawn = [_line(boxes[parent], box) for box in boxes.values() for parent in box.parents]
-    drawn += [_drawn(box) for box in boxes.values()]
+    for box in boxes.values():
+        drawn.append(f'<a href="{escape(link(box.table.name))}">{_drawn(box)}</a>' if link else _drawn(box))
     title = f"Tables of {plan.name}"
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
+            f'<svg xmlns="http://www.w3.org/2000/svg" class="er" viewBox="0 0 {width:.0f} {height:.0f}" '
             f'width="{width:.0f}" height="{height:.0f}" '
             f'role="img" aria-label="{escape(title)}">',
             f"<title>{escape(title)}</title>",
             f"<style>{_STYLE}</style>",
-            f'<rect width="{width:.0f}" height="{height:.0f}" fill="#f6f8fa"/>',
+            f'<rect class="ground" width="{width:.0f}" height="{height:.0f}" fill="#f6f8fa"/>',
             *drawn,
             "</svg>\n",
         ]
