@@ -10,7 +10,7 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from importlib import import_module
@@ -25,6 +25,7 @@ from mlbsdk.errors import (
     PluginConflictError,
     PluginContractError,
     PluginError,
+    PluginFailedError,
     PluginVersionError,
     UnknownNameError,
     did_you_mean,
@@ -306,6 +307,28 @@ class Plugins:
         except (Exception, SystemExit) as problem:  # a plugin's code may raise anything
             raise PluginError(
                 f"'{decl.name}' can't be made: {_described(problem)}", where=self.origin(decl)
+            ) from problem
+
+    @contextlib.contextmanager
+    def running(self, decl: AnyDecl, doing: str) -> Iterator[None]:
+        """Name the plugin of ``decl`` where its object raises something unexpected inside; the core's own pass through.
+
+        Raises:
+            PluginFailedError: it did. An MlbsdkError passes through, and so does what Spark raises.
+        """
+        try:
+            yield
+        except MlbsdkError:
+            raise
+        except Exception as problem:
+            of_spark = type(problem).__module__.partition(".")[0] in ("pyspark", "py4j")
+            origin = self.origin(decl)
+            if of_spark or origin.partition(" ")[0] == GROUP:
+                raise
+            raise PluginFailedError(
+                f"'{decl.name}' failed while {doing}: {_described(problem)}",
+                where=origin,
+                fix="It is a fault of that plugin: --debug shows where.",
             ) from problem
 
     # What became of each plugin.

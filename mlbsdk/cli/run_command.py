@@ -41,6 +41,13 @@ def run(
             help="Only captures that have this value, such as game_pk=747175 or season=2024. May be repeated.",
         ),
     ] = None,
+    quality: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ENGINE",
+            help="Also let this plugin's quality engine judge the tables; what it finds is a warning. May be repeated.",
+        ),
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="Settings file. Default: mlbsdk.yaml, if there is one.")] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object to standard output, and nothing else there.")
@@ -61,6 +68,7 @@ def run(
         on_error=OnError(settings.on_error or "fail"),
         mapping=mapping,
         where=_where(where or []),
+        quality=tuple(quality or ()),
         spark=settings.spark,
         log_file=(settings.log_file or default_log_file()).expanduser().absolute(),
     )

@@ -14,6 +14,7 @@ from mlbsdk.hookspecs import RunListener, TransformDecl
 from mlbsdk.mapping.compile import compile_mapping
 from mlbsdk.plugins import Plugins
 from mlbsdk.report import RunReport
+from mlbsdk.runtime.engines import Engines
 from mlbsdk.runtime.interpreting import interpreting
 from mlbsdk.runtime.preparation import (
     DEFAULT_TARGET,
@@ -43,6 +44,7 @@ class RunRequest:
     """What to run. ``source`` None takes the plugin's sample; ``mapping`` replaces the plugin's mapping by a file.
 
     ``where`` leaves only captures that have these values in these fields of the mapping's first root target.
+    ``quality`` names engines of plugins that judge the tables beside the mapping's own rules; they warn.
     """
 
     name: str
@@ -53,6 +55,7 @@ class RunRequest:
     spark: Mapping[str, str] = field(default_factory=dict)
     log_file: Path | None = None
     where: Mapping[str, str] = field(default_factory=dict)
+    quality: tuple[str, ...] = ()
 
 
 def run(
@@ -79,6 +82,7 @@ def run(
     transform, loaded = find_transform(request.name, request.mapping, plugins)
     plan = compile_mapping(loaded)
     conditions(loaded.mapping, request.where)
+    engines = Engines.of(plugins, request.quality)
     with _source_address(request, transform) as address:
         source_decl, source = make_source(plugins, address, plan, request.where)
         # A missing source is told before Java starts.
@@ -88,19 +92,23 @@ def run(
         watchers = Watchers.made(listeners, plugins, report)
         with watchers.told():
             with watchers.phase("start"):
-                needs = [source_decl.spark, *writer_needs(writer_decl, size, request.spark)]
+                needs = [source_decl.spark, *writer_needs(writer_decl, size, request.spark), *engines.needs]
                 spark = spark or session(needs, request.spark, request.log_file)
             kind = plugins.call(transform, transformation_for, transform.name, transform.make)
             steps = kind(spark, loaded, source=source, writer=writer, on_error=request.on_error, report=report)
             with interpreting(spark, size):
                 try:
                     with watchers.phase("read"):
-                        raw = steps.read_source()
+                        with plugins.running(source_decl, "reading"):
+                            raw = steps.read_source()
                         watchers.tell("run_started")
-                        tables = steps.transform(raw)
+                        with plugins.running(transform, "transforming"):
+                            tables = steps.transform(raw)
                         _note_nothing(request, report)
                     with watchers.phase("write"):
-                        steps.write_targets(tables)
+                        report.quality += engines.judge(tables, plan)
+                        with plugins.running(writer_decl, "writing"):
+                            steps.write_targets(tables)
                 finally:
                     steps.release()
             watchers.batch_written(0)
