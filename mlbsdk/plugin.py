@@ -10,6 +10,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from mlbsdk.deprecation import MlbsdkDeprecationWarning
 from mlbsdk.errors import (
     AmbiguousKeyError,
     ConfigurationError,
@@ -90,6 +91,7 @@ __all__ = [
     "LineageError",
     "ListenerDecl",
     "MappingError",
+    "MlbsdkDeprecationWarning",
     "MlbsdkError",
     "Place",
     "Plan",

@@ -20,6 +20,7 @@ from typing import Any, Generic, ParamSpec, TypeAlias, TypeGuard, TypeVar
 
 import pluggy
 
+from mlbsdk.deprecation import warn_deprecated
 from mlbsdk.errors import (
     MlbsdkError,
     PluginConflictError,
@@ -541,7 +542,15 @@ def _refuse_equal_names(plugins: list[_Plugin]) -> None:
 
 
 def _check_version(plugin: _Plugin, module: object) -> None:
-    built_for = getattr(module, "MLBSDK_PLUGIN_API", HOOKSPEC_VERSION)
+    built_for = getattr(module, "MLBSDK_PLUGIN_API", None)
+    if built_for is None:
+        warn_deprecated(
+            f"{plugin.where}, which does not say MLBSDK_PLUGIN_API,",
+            since="0.1",
+            removed_in="1.0",
+            instead=f"Say it in the module of the entry point: MLBSDK_PLUGIN_API = {HOOKSPEC_VERSION}.",
+        )
+        return
     if built_for == HOOKSPEC_VERSION:
         return
     newer = isinstance(built_for, int) and built_for > HOOKSPEC_VERSION

@@ -165,14 +165,14 @@ def test_a_document_that_moves_to_another_partition_leaves_the_old_one(store: St
     store.check([Capture(1, 1), Capture(2, 1), Capture(2, 2)])
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_any_order_with_repeats_ends_in_the_same_tables_with_figures_that_add_up(store: Store, seed: int) -> None:
     chance = random.Random(seed)
     order = chance.sample(ALL, len(ALL)) + chance.choices(ALL, k=3)
     stored = dict.fromkeys(TABLES, 0)
     numbers = itertools.count()
     while order:
-        size = chance.randint(1, 4)
+        size = chance.randint(2, 5)
         taken, order = order[:size], order[size:]
         for name, change in store.write(taken, next(numbers)).items():
             stored[name] += change.inserted - change.deleted
