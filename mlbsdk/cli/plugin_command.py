@@ -46,6 +46,10 @@ def _asked(option: str, question: str, default: str) -> str:
     Raises:
         ConfigurationError: nobody can.
     """
-    if not sys.stdin.isatty():
+    if not _is_terminal():
         raise ConfigurationError(f"{option} is missing", fix="It is asked for only where a terminal is.")
     return str(typer.prompt(question, default=default, err=True))
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty()

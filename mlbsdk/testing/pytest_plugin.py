@@ -114,7 +114,10 @@ def mlbsdk_spark(tmp_path_factory: pytest.TempPathFactory, request: pytest.Fixtu
     settings = {
         "spark.master": "local[2]",
         "spark.driver.memory": "1g",
-        "spark.sql.shuffle.partitions": "2",
+        "spark.sql.shuffle.partitions": "1",
+        # For the few rows of tests, making code takes longer than it saves.
+        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+        "spark.sql.codegen.wholeStage": "false",
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
     }
     made = session(declared.spark_requirements(), settings, folder / "spark.log")
