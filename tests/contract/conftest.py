@@ -20,6 +20,16 @@ if TYPE_CHECKING:
     from tests.postgres import Server
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the suite of writers for two by default: test_writers.py asks all of them more, in every way."""
+    for item in items:
+        if item.path.name == "test_suite_of_writers.py" and not item.name.endswith(_BY_DEFAULT):
+            item.add_marker(pytest.mark.slow)
+
+
+_BY_DEFAULT = ("[arrow-parquet]", "[arrow-postgresql]", "[parquet]", "[postgresql]")
+
+
 @pytest.fixture
 def contract_target(contract_writer: WriterDecl, tmp_path: Path, request: pytest.FixtureRequest) -> str:
     """Return a folder, or for PostgreSQL a database of the test's own."""

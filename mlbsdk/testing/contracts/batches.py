@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -35,11 +36,25 @@ def full_rows(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def frame_of(spark: SparkSession, table: Table, rows: Sequence[Mapping[str, Any]]) -> DataFrame:
-    """Return rows as a DataFrame with the table's schema."""
+    """Return rows as a DataFrame with the table's schema.
+
+    They go to Spark as JSON text: createDataFrame would start a Python process for each of them.
+    """
+    from pyspark.sql import functions as F
+    from pyspark.sql.types import ArrayType
+
     from mlbsdk.runtime.schemas import spark_schema
 
-    schema = spark_schema(table)
-    return spark.createDataFrame([tuple(row.get(name) for name in schema.names) for row in rows], schema)
+    text = json.dumps(list(rows), default=_as_json)
+    parsed = F.from_json(F.lit(text), ArrayType(spark_schema(table)), {"timestampFormat": _TIMESTAMP})
+    return spark.range(0, 1, 1, 1).select(F.inline(parsed))
+
+
+_TIMESTAMP = "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"
+
+
+def _as_json(value: Any) -> str:
+    return value.isoformat(timespec="microseconds") if isinstance(value, datetime) else str(value)
 
 
 def table_rows(spark: SparkSession, table: Table, rows: Iterable[Mapping[str, Any]], *, arrow: bool) -> TableRows:

@@ -90,6 +90,8 @@ def as_type(kind: ColumnType, value: Any) -> Any:
         return None
     if kind.name == "NUMERIC":
         return Decimal(str(value))
+    if kind.name in ("REAL", "DOUBLE"):
+        return float(value)
     if kind.name == "BOOLEAN":
         return value in (True, 1, "true", "t", "1")
     if kind.name == "DATE":
