@@ -249,7 +249,7 @@ class Hooks:
 
     @_hookspec
     def mlbsdk_quality(self) -> Iterable[QualityDecl]:
-        """Declare quality engines, by name."""
+        """Declare quality engines, by the name that ``--quality`` uses."""
         return ()
 
     @_hookspec
