@@ -83,6 +83,13 @@ class UnknownNameError(PluginError):
     code = "MLBSDK105"
 
 
+class PluginFailedError(PluginError):
+    """A plugin's object raised something unexpected in the middle of a run."""
+
+    code = "MLBSDK106"
+    exit_code = 1
+
+
 class MappingError(MlbsdkError):
     """A mapping is wrong; ``problems`` holds every mistake found in the file."""
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mlbsdk.runtime.raw import RawBatch
     from mlbsdk.runtime.transformation import BaseTransformation
 
-#: Major version of the hook specifications; a plugin may state the one it was built for as ``MLBSDK_PLUGIN_API = 1``.
+#: Major version of the hook specifications; a plugin states the one it was built for: ``MLBSDK_PLUGIN_API = 1``.
 HOOKSPEC_VERSION = 1
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -259,7 +259,7 @@ class Hooks:
 
     @_hookspec
     def mlbsdk_quality(self) -> Iterable[QualityDecl]:
-        """Declare quality engines, by name."""
+        """Declare quality engines, by the name that ``--quality`` uses."""
         return ()
 
     @_hookspec

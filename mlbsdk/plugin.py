@@ -10,6 +10,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from mlbsdk.deprecation import MlbsdkDeprecationWarning
 from mlbsdk.errors import (
     AmbiguousKeyError,
     ConfigurationError,
@@ -19,6 +20,7 @@ from mlbsdk.errors import (
     MappingError,
     MlbsdkError,
     PluginError,
+    PluginFailedError,
     QualityGateError,
     RawSchemaError,
     SourceError,
@@ -91,10 +93,12 @@ __all__ = [
     "LineageError",
     "ListenerDecl",
     "MappingError",
+    "MlbsdkDeprecationWarning",
     "MlbsdkError",
     "Place",
     "Plan",
     "PluginError",
+    "PluginFailedError",
     "Plugins",
     "PostgresTable",
     "QualityDecl",

@@ -10,7 +10,7 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from importlib import import_module
@@ -20,11 +20,13 @@ from typing import Any, Generic, ParamSpec, TypeAlias, TypeGuard, TypeVar
 
 import pluggy
 
+from mlbsdk.deprecation import warn_deprecated
 from mlbsdk.errors import (
     MlbsdkError,
     PluginConflictError,
     PluginContractError,
     PluginError,
+    PluginFailedError,
     PluginVersionError,
     UnknownNameError,
     did_you_mean,
@@ -308,6 +310,28 @@ class Plugins:
                 f"'{decl.name}' can't be made: {_described(problem)}", where=self.origin(decl)
             ) from problem
 
+    @contextlib.contextmanager
+    def running(self, decl: AnyDecl, doing: str) -> Iterator[None]:
+        """Name the plugin of ``decl`` where its object raises something unexpected inside; the core's own pass through.
+
+        Raises:
+            PluginFailedError: it did. An MlbsdkError passes through, and so does what Spark raises.
+        """
+        try:
+            yield
+        except MlbsdkError:
+            raise
+        except Exception as problem:
+            of_spark = type(problem).__module__.partition(".")[0] in ("pyspark", "py4j")
+            origin = self.origin(decl)
+            if of_spark or origin.partition(" ")[0] == GROUP:
+                raise
+            raise PluginFailedError(
+                f"'{decl.name}' failed while {doing}: {_described(problem)}",
+                where=origin,
+                fix="It is a fault of that plugin: --debug shows where.",
+            ) from problem
+
     # What became of each plugin.
 
     def records(self) -> tuple[PluginRecord, ...]:
@@ -518,7 +542,15 @@ def _refuse_equal_names(plugins: list[_Plugin]) -> None:
 
 
 def _check_version(plugin: _Plugin, module: object) -> None:
-    built_for = getattr(module, "MLBSDK_PLUGIN_API", HOOKSPEC_VERSION)
+    built_for = getattr(module, "MLBSDK_PLUGIN_API", None)
+    if built_for is None:
+        warn_deprecated(
+            f"{plugin.where}, which does not say MLBSDK_PLUGIN_API,",
+            since="0.1",
+            removed_in="1.0",
+            instead=f"Say it in the module of the entry point: MLBSDK_PLUGIN_API = {HOOKSPEC_VERSION}.",
+        )
+        return
     if built_for == HOOKSPEC_VERSION:
         return
     newer = isinstance(built_for, int) and built_for > HOOKSPEC_VERSION

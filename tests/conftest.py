@@ -39,6 +39,12 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     made.stop()
 
 
+@pytest.fixture(scope="session")
+def mlbsdk_spark(spark: SparkSession) -> SparkSession:
+    """Return the session for the public suites: the one of all tests."""
+    return spark
+
+
 @pytest.fixture
 def live_game() -> Path:
     """Return the real capture of game 747175 that the game plugin ships."""

@@ -43,6 +43,7 @@ def build() -> typer.Typer:
     from mlbsdk.cli.doctor_command import doctor
     from mlbsdk.cli.lineage_command import app as lineage_app
     from mlbsdk.cli.mapping_command import app as mapping_app
+    from mlbsdk.cli.plugin_command import app as plugin_app
     from mlbsdk.cli.plugins_command import app as plugins_app
     from mlbsdk.cli.run_command import run
     from mlbsdk.cli.stream_command import stream
@@ -52,6 +53,7 @@ def build() -> typer.Typer:
         app.command("stream")(stream)
         app.command("doctor")(doctor)
         app.add_typer(plugins_app, name="plugins")
+        app.add_typer(plugin_app, name="plugin")
         app.add_typer(mapping_app, name="mapping")
         app.add_typer(lineage_app, name="lineage")
         _add_plugin_commands()

@@ -64,6 +64,13 @@ def run(
             help="Only these tables, with or without their schema, and those that they refer to. May be repeated.",
         ),
     ] = None,
+    quality: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ENGINE",
+            help="Also let this plugin's quality engine judge the tables; what it finds is a warning. May be repeated.",
+        ),
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="Settings file. Default: mlbsdk.yaml, if there is one.")] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object to standard output, and nothing else there.")
@@ -87,6 +94,7 @@ def run(
         mapping=mapping,
         where=_where([*(where or []), *(f"{field}={value}" for field, value in asked.items() if value is not None)]),
         tables=tuple(name.strip() for text in tables or [] for name in text.split(",") if name.strip()),
+        quality=tuple(quality or ()),
         spark=settings.spark,
         log_file=(settings.log_file or default_log_file()).expanduser().absolute(),
     )

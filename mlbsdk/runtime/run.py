@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlbsdk.errors import ConfigurationError
-from mlbsdk.hookspecs import RunListener, Source, SparkRequirements, TransformDecl, Writer
+from mlbsdk.hookspecs import RunListener, Source, SourceDecl, SparkRequirements, TransformDecl, Writer, WriterDecl
 from mlbsdk.mapping.choice import chosen
 from mlbsdk.mapping.compile import compile_mapping
 from mlbsdk.mapping.load import LoadedMapping
 from mlbsdk.plugins import Plugins
 from mlbsdk.report import RunReport
+from mlbsdk.runtime.engines import Engines
 from mlbsdk.runtime.interpreting import interpreting
 from mlbsdk.runtime.preparation import (
     DEFAULT_TARGET,
@@ -56,6 +57,8 @@ class RunRequest:
     """Only these tables, with or without their schema, and those of the mapping that they refer to; none for all."""
     own_only: bool = False
     """Leave out captures that say they are responses of another endpoint or method, instead of rejecting them."""
+    quality: tuple[str, ...] = ()
+    """Engines of plugins that judge the tables beside the mapping's own rules; what they find is a warning."""
 
 
 def run(
@@ -90,12 +93,15 @@ class PreparedRun:
     plugins: Plugins
     transform: TransformDecl
     mapping: LoadedMapping
+    source_decl: SourceDecl
     source: Source
+    writer_decl: WriterDecl
     writer: Writer
+    engines: Engines
     size: int | None
     """Bytes of JSON text, roughly; None when not known."""
     needs: tuple[SparkRequirements, ...]
-    """What source and writer need of Spark."""
+    """What source, writer and engines need of Spark."""
     report: RunReport
 
     def run(
@@ -126,12 +132,16 @@ class PreparedRun:
             with interpreting(spark, self.size):
                 try:
                     with watchers.phase("read"):
-                        raw = steps.read_source()
+                        with plugins.running(self.source_decl, "reading"):
+                            raw = steps.read_source()
                         watchers.tell("run_started")
-                        tables = steps.transform(raw)
+                        with plugins.running(self.transform, "transforming"):
+                            tables = steps.transform(raw)
                         self._note_nothing()
                     with watchers.phase("write"):
-                        steps.write_targets(tables)
+                        report.quality += self.engines.judge(tables, steps.plan)
+                        with plugins.running(self.writer_decl, "writing"):
+                            steps.write_targets(tables)
                 finally:
                     steps.release()
             watchers.batch_written(0)
@@ -158,6 +168,7 @@ def prepared(request: RunRequest, plugins: Plugins) -> Iterator[PreparedRun]:
     transform, loaded = find_transform(request.name, request.mapping, plugins)
     plan = chosen(compile_mapping(loaded), request.tables)
     conditions(loaded.mapping, request.where)
+    engines = Engines.of(plugins, request.quality)
     with _source_address(request, transform) as address:
         source_decl, source = make_source(plugins, address, plan, request.where)
         # A missing source is told before Java starts.
@@ -168,10 +179,13 @@ def prepared(request: RunRequest, plugins: Plugins) -> Iterator[PreparedRun]:
             plugins,
             transform,
             loaded,
+            source_decl,
             OwnCaptures(source) if request.own_only else source,
+            writer_decl,
             writer,
+            engines,
             size,
-            (source_decl.spark, *writer_needs(writer_decl, size, request.spark)),
+            (source_decl.spark, *writer_needs(writer_decl, size, request.spark), *engines.needs),
             _report(request, transform, plan, address, writer),
         )
 

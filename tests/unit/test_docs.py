@@ -83,10 +83,22 @@ def test_every_hook_is_in_its_page() -> None:
 def test_every_method_of_what_plugins_make_is_in_the_hook_page() -> None:
     from mlbsdk import plugin
 
-    protocols = (plugin.Source, plugin.Writer, plugin.TableInspector, plugin.QualityEngine, plugin.RunListener)
+    protocols = [kind for kind in map(plugin.__dict__.get, plugin.__all__) if getattr(kind, "_is_protocol", False)]
+    assert plugin.RangeSource in protocols
     methods = [name for protocol in protocols for name in vars(protocol) if not name.startswith("_")]
     assert len(methods) > 8
     assert [name for name in methods if f"def {name}(self" not in page("hooks.md")] == []
+
+
+def test_every_field_of_every_record_is_in_the_hook_page() -> None:
+    from mlbsdk import hookspecs
+
+    records = [kind for name, kind in vars(hookspecs).items() if name.endswith(("Decl", "SparkRequirements"))]
+    assert len(records) >= 7
+    text = page("hooks.md")
+    for record in records:
+        section = text.partition(f"### `{record.__name__}`\n")[2].partition("\n## ")[0]
+        assert [field for field in record.__dataclass_fields__ if f"| `{field}` |" not in section] == []
 
 
 def test_every_error_code_is_in_its_page() -> None:

@@ -37,6 +37,8 @@ HEAD = """
 from mlbsdk import CommandDecl, ListenerDecl, QualityDecl, SourceDecl, SparkRequirements, TransformDecl
 from mlbsdk import WriterDecl, hookimpl
 
+MLBSDK_PLUGIN_API = 1
+
 def made(*arguments):
     return arguments
 """
@@ -138,6 +140,8 @@ def test_two_sets_do_not_know_each_other() -> None:
     one, other = Plugins.load({"MLBSDK_LOAD_PLUGINS": ""}), Plugins.load({"MLBSDK_LOAD_PLUGINS": ""})
 
     class Mine:
+        MLBSDK_PLUGIN_API = 1
+
         @staticmethod
         @mlbsdk.plugin.hookimpl
         def mlbsdk_writers() -> list[mlbsdk.plugin.WriterDecl]:
@@ -297,6 +301,37 @@ def test_a_plugin_for_another_version_of_the_interface_is_refused(
     assert f"has version {HOOKSPEC_VERSION}" in str(error)
     assert advice in str(error)
     assert "csv" not in [each.name for each in plugins.writers()]
+
+
+def test_a_plugin_that_says_no_version_is_loaded_with_a_warning(install: Install) -> None:
+    install("acme-csv", CSV_WRITER + "del MLBSDK_PLUGIN_API")
+    with pytest.warns(mlbsdk.plugin.MlbsdkDeprecationWarning, match=r"acme-csv 1\.0.*MLBSDK_PLUGIN_API = 1"):
+        assert Plugins.load().writer("csv").name == "csv"
+
+
+def test_every_sort_of_broken_plugin_is_listed_and_harms_no_other(install: Install) -> None:
+    install("acme-import", "import acme_missing")
+    install("acme-misspelt", CSV_WRITER.replace("mlbsdk_writers", "mlbsdk_writer"))
+    install("acme-record", "@hookimpl\ndef mlbsdk_writers():\n    return ['csv']\n")
+    install("acme-twin-one", CSV_WRITER, entry="twin")
+    install("acme-twin-two", CSV_WRITER, entry="twin")
+    install("acme-version", "MLBSDK_PLUGIN_API = 9\n" + CSV_WRITER)
+    install("acme-good", CSV_WRITER + transform("acme.things"))
+    found = {each["distribution"]: (each["status"], each["reason"]) for each in listed("list")["plugins"]}
+    reasons = {
+        "acme-import": "ModuleNotFoundError: No module named 'acme_missing'",
+        "acme-misspelt": "there is no hook 'mlbsdk_writer'. Did you mean 'mlbsdk_writers'?",
+        "acme-record": "mlbsdk_writers returned 'csv' (str); expected WriterDecl records.",
+        "acme-twin-one": "entry point 'twin' is declared twice: by acme-twin-one 1.0 and by acme-twin-two 1.0.",
+        "acme-twin-two": "entry point 'twin' is declared twice: by acme-twin-one 1.0 and by acme-twin-two 1.0.",
+        "acme-version": "built for version 9 of the plugin interface (MLBSDK_PLUGIN_API); this mlbsdk",
+    }
+    for name, reason in reasons.items():
+        status, told = found[name]
+        assert status == "failed"
+        assert told.startswith(reason), name
+    assert found["acme-good"] == ("ready", None)
+    assert Plugins.load().writer("csv").name == "csv"
 
 
 # What the environment chooses

@@ -1,0 +1,5 @@
+"""The public suite of plugins, run for those of this repository."""
+
+from mlbsdk.testing.contracts.of_plugins import *  # noqa: F403
+
+CONTRACT_NAMES = ["mlbsdk", "mlbsdk-plugin-game", "mlbsdk-plugin-postgres"]
