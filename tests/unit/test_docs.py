@@ -199,6 +199,11 @@ def test_the_mapping_example_compiles_and_fits_its_document() -> None:
     assert (found.accounted, found.dead, found.misfitting, found.unmapped) == (100.0, (), (), ())
 
 
+def test_the_example_of_captures_that_are_no_documents_compiles() -> None:
+    plan = compile_mapping(load_text(titled("mapping-language.md")["people.yaml"], "people.yaml"))
+    assert (plan.key, [table.on_missing for table in plan.tables]) == ((), ["keep"])
+
+
 def test_the_rows_shown_have_the_columns_of_the_mapping() -> None:
     plan = compile_mapping(example()[0])
     for table in plan.tables:
