@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from deltalake import DeltaTable
 
 from tests.conftest import REPOSITORY
 from tests.spark.test_game_tables import ROWS_OF_747175
@@ -215,9 +216,59 @@ def test_an_absent_plugin_is_named(installed: Installed) -> None:
 
 
 def test_without_the_plugin_the_core_says_what_to_install(installed: Installed) -> None:
-    """Last: it takes the plugin away."""
+    """After all that needs the plugin: it takes it away."""
     uv("pip", "uninstall", "--quiet", "--python", installed.python, GAME)
     done = installed.mlbsdk("run", "game.live_game_v1")
     assert (done.returncode, done.stdout) == (2, "")
     assert f"pip install {GAME}" in done.stderr
     assert installed.mlbsdk("plugins", "list").returncode == 0
+
+
+#: Plugins of this repository, and what stands for their transforms.
+OTHERS = {
+    "mlbsdk-plugin-schedule": ("schedule.*", "season.*"),
+    "mlbsdk-plugin-person": ("person.*",),
+    "mlbsdk-plugin-team": ("team.*",),
+}
+
+
+def add(installed: Installed, built: Built) -> None:
+    """Install a wheel; what plugins of transforms need is there with the core."""
+    uv("pip", "install", "--quiet", "--no-deps", "--python", installed.python, built.wheel)
+
+
+@pytest.mark.parametrize("plugin", OTHERS)
+def test_a_plugin_alone_with_the_core_runs_all_its_transforms(
+    installed: Installed, all_built: dict[str, Built], plugin: str
+) -> None:
+    add(installed, all_built[plugin])
+    try:
+        done = installed.mlbsdk("run", *OTHERS[plugin], "--target", f"delta:{plugin}", "--json")
+        assert done.returncode == 0, done.stderr
+        runs = json.loads(done.stdout)["runs"]
+        assert {f"{run['transform'].partition('.')[0]}.*" for run in runs} == set(OTHERS[plugin])
+        assert all(run["status"] == "completed" and run["documents"]["newest"] == 1 for run in runs)
+        assert all(sum(table["inserted"] for table in run["tables"].values()) for run in runs)
+        assert GAME in installed.mlbsdk("run", "game.live_game_v1").stderr
+    finally:
+        uv("pip", "uninstall", "--quiet", "--python", installed.python, plugin)
+
+
+def test_plugins_go_together_and_one_that_goes_leaves_the_others_and_the_data(
+    installed: Installed, all_built: dict[str, Built]
+) -> None:
+    for name in (GAME, *OTHERS):
+        add(installed, all_built[name])
+    done = installed.mlbsdk("run", "person.*", "game.linescore", "team.*", "--target", "delta:together", "--json")
+    assert done.returncode == 0, done.stderr
+    order = [run["transform"] for run in json.loads(done.stdout)["runs"]]
+    assert order.index("team.team") < order.index("team.roster")
+    assert order.index("person.person") < order.index("team.roster")
+    uv("pip", "uninstall", "--quiet", "--python", installed.python, "mlbsdk-plugin-team")
+    listed = json.loads(installed.mlbsdk("plugins", "list", "--json").stdout)["plugins"]
+    names = {declared["name"] for each in listed for declared in each["declarations"]}
+    assert not any(name.startswith("team.") for name in names)
+    assert {"person.person", "schedule.schedule", "season.season", "game.live_game_v1"} <= names
+    assert "mlbsdk-plugin-team" in installed.mlbsdk("run", "team.team").stderr
+    for table in ("team/team", "venue/venue", "team/roster", "person/person", "game/linescore"):
+        assert len(DeltaTable(str(installed.folder / "work" / "together" / table)).to_pyarrow_table()), table
