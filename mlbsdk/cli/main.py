@@ -47,6 +47,7 @@ def build() -> typer.Typer:
     from mlbsdk.cli.plugins_command import app as plugins_app
     from mlbsdk.cli.run_command import run
     from mlbsdk.cli.stream_command import stream
+    from mlbsdk.cli.table_command import app as table_app
 
     if not app.registered_commands:
         app.command("run")(run)
@@ -56,6 +57,7 @@ def build() -> typer.Typer:
         app.add_typer(plugin_app, name="plugin")
         app.add_typer(mapping_app, name="mapping")
         app.add_typer(lineage_app, name="lineage")
+        app.add_typer(table_app, name="table")
         _add_plugin_commands()
     return app
 
