@@ -18,6 +18,8 @@ from mlbsdk.mapping.paths import Every, join, parse_path
 from mlbsdk.mapping.plan import (
     CAPTURED_AT,
     LINEAGE,
+    RESCUED,
+    RESCUED_FROM,
     SYSTEM_COLUMNS,
     TRANSFORMED_AT,
     Column,
@@ -103,6 +105,7 @@ class _Compiler:
             captured_at=captured_at,
             tables=tables,
             fingerprint="",
+            not_rescued=tuple(note.path for note in mapping.coverage.ignore) if mapping.drift.rescued else None,
             also_methods=tuple(mapping.source.also_methods),
         )
         return replace(plan, fingerprint=hashlib.sha256(repr(plan).encode()).hexdigest())
@@ -120,6 +123,8 @@ class _Compiler:
         document_columns = self._document_columns(key, tables, inheritable)
         captured_at = self._captured_at()
         self._check_filters()
+        if mapping.drift.rescued and not roots:
+            self.problem(("drift", "rescued"), "drift.rescued", "needs a table with one row a document; there is none")
         document = DocumentTree(self.place_of, self._unless_broken).of(tables, document_columns, captured_at)
         return key, tables, document_columns, captured_at, document
 
@@ -351,7 +356,25 @@ class _Compiler:
             self._check_default(where, target, spec, kind, origin)
             nulls = tuple(spec.null_values)
             columns.append(Column(spec.name, kind, not required, origin, source, default, nulls, description))
-        return [*columns, *system.values()]
+        return [*columns, *self._rescued(place, target, own), *system.values()]
+
+    def _rescued(self, place: Place, target: TargetSpec, own: Iterable[str]) -> list[Column]:
+        """Return the column of what no field maps, for the first root target of a mapping that wants it."""
+        first = next((each for each in self.mapping.targets if each.array_source is None), None)
+        if not self.mapping.drift.rescued or target is not first:
+            return []
+        if RESCUED in own:
+            self.problem(place, target.name, f"has a field '{RESCUED}', which drift.rescued makes; rename it")
+        return [
+            Column(
+                RESCUED,
+                ColumnType.parse("JSONB"),
+                True,
+                FromRaw(RESCUED_FROM),
+                "",
+                description="What the document holds and no field maps: places and their values.",
+            )
+        ]
 
     def _check_system(self, where: Place, target: TargetSpec, spec: FieldSpec) -> None:
         """A column that every table has may be listed, but not be something else."""

@@ -294,6 +294,9 @@ class DriftSpec(Strict):
     list."""
     sample: Annotated[int, Field(ge=1, le=1000)] = 10
     """How many captures are looked at, the newest; those of a batch for a stream."""
+    rescued: bool = False
+    """Whether the first root target gets a column ``_rescued``: what no field maps and ``coverage: ignore`` does not
+    list, as a JSON object of places and values. Each document is parsed once more for it, in Python."""
 
     @property
     def is_looked_for(self) -> bool:

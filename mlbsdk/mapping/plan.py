@@ -13,7 +13,11 @@ from mlbsdk.mapping.types import ColumnType
 
 CAPTURED_AT = "source_captured_at"
 TRANSFORMED_AT = "transform_timestamp"
+#: The column of what no field maps, and the parsed column that it comes from.
+RESCUED, RESCUED_FROM = "_rescued", "rescued"
 LINEAGE = "lineage_metadata"
+#: The column of what no field maps, and the parsed column that it comes from.
+RESCUED, RESCUED_FROM = "_rescued", "rescued"
 SYSTEM_COLUMNS = (CAPTURED_AT, TRANSFORMED_AT, LINEAGE)
 #: The fields of ``lineage_metadata``, each with its Spark type.
 LINEAGE_FIELDS = {
@@ -227,6 +231,8 @@ class Plan:
     fields have no place in the plan's ``repr``, of which this is the hash."""
     also_methods: tuple[str, ...] = ()
     """Other methods of the endpoint whose responses are read too."""
+    not_rescued: tuple[str, ...] | None = None
+    """Paths that are left out of the column ``_rescued``; None where there is no such column."""
     is_part: bool = field(default=False, repr=False)
     """Whether tables of the mapping were left out."""
 

@@ -21,21 +21,31 @@ _STEP = re.compile(
 
 def unmapped_leaves(document: Any, root: Node) -> Iterator[tuple[str, Any]]:
     """Give (path, value) of every leaf of a document that no field reads, arrays as ``[*]`` and maps as ``.*``."""
-    return _leaves(document, root, "$")
+    return ((path, value) for path, _, value in unmapped_places(document, root))
 
 
-def _leaves(value: Any, node: Node | None, path: str) -> Iterator[tuple[str, Any]]:
+def unmapped_places(document: Any, root: Node) -> Iterator[tuple[str, str, Any]]:
+    """Give (path, place, value) of every such leaf; its place names each position and key: ``$.games[2].x``."""
+    return _leaves(document, root, "$", "$")
+
+
+def _leaves(value: Any, node: Node | None, path: str, place: str) -> Iterator[tuple[str, str, Any]]:
     if node is not None and (node.is_value or value is None):
         return
     if isinstance(value, dict):
         for key, child in value.items():
-            yield from _leaves(child, *_member(key, node, path))
+            yield from _leaves(child, *_member(key, node, path), f"{place}{_step(key)}")
     elif isinstance(value, list):
         inside = node.item if node is not None and node.kind == "array" else None
-        for child in value:
-            yield from _leaves(child, inside, f"{path}[*]")
+        for number, child in enumerate(value):
+            yield from _leaves(child, inside, f"{path}[*]", f"{place}[{number}]")
     elif node is None or node.kind != "leaf":
-        yield path, value
+        yield path, place, value
+
+
+def _step(key: str) -> str:
+    # As the mapping language writes a key that is no name; what could harm a terminal is escaped.
+    return f".{key}" if _PLAIN.match(key) else f"[{key!r}]"
 
 
 def _member(key: str, node: Node | None, path: str) -> tuple[Node | None, str]:
@@ -44,8 +54,7 @@ def _member(key: str, node: Node | None, path: str) -> tuple[Node | None, str]:
     inside = node.fields.get(key) if node is not None else None
     if inside is None and _ID.match(key):
         return None, f"{path}.*"
-    # As the mapping language writes a key that is no name; what could harm a terminal is escaped.
-    return inside, f"{path}.{key}" if _PLAIN.match(key) else f"{path}[{key!r}]"
+    return inside, f"{path}{_step(key)}"
 
 
 def is_mapped(path: str, root: Node) -> bool:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from mlbsdk.mapping.plan import (
     LINEAGE,
+    RESCUED,
+    RESCUED_FROM,
     TRANSFORMED_AT,
     Column,
     FromDocument,
@@ -100,8 +102,9 @@ def _opened_levels(table: Table, parsed: str) -> str:
     Ancestors are never carried down whole: an exploded row copies all that it carries.
     """
     depth = len(table.levels)
-    carried = [f"__{column}" for column in _RAW]
-    own = [f"{name(column)} AS {name(f'__{column}')}" for column in _RAW]
+    rescued = [RESCUED_FROM] if any(column.name == RESCUED for column in table.columns) else []
+    carried = [f"__{column}" for column in (*_RAW, *rescued)]
+    own = [f"{name(column)} AS {name(f'__{column}')}" for column in (*_RAW, *rescued)]
     here = _values_at(table, depth)
     first = table.levels[0] if depth else None
     columns = [*own, *_read(here, "document"), *([f"{_items(table, 0)} AS __items"] if first else [])]

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from mlbsdk.mapping.plan import Column, FromExpression, FromJson, FromRaw, Node, Plan
+from mlbsdk.mapping.plan import RESCUED_FROM, Column, FromExpression, FromJson, FromRaw, Node, Plan
 from mlbsdk.mapping.tree import ENVELOPE_VALUES
 from mlbsdk.runtime.cut import RunStamp
+from mlbsdk.runtime.rescued import with_rescued
 from mlbsdk.runtime.sql import Over, literal, name, reach, select
 from mlbsdk.runtime.values import expression, layers, misfit, raw_value, usable
 
@@ -46,18 +47,18 @@ def parse(raw: DataFrame, plan: Plan, stamp: RunStamp) -> DataFrame:
         inherit) and ``document``.
         Every leaf of ``document`` is text: types are applied, and failures seen, when tables are cut.
     """
-    with Over(raw) as over:
+    with Over(with_rescued(raw, plan)) as over:
         return over.run(query(plan, over.name, stamp))
 
 
 def parse_stamped(raw: DataFrame, plan: Plan) -> DataFrame:
     """Parse raw rows that carry the run in two more columns: ``run_id`` string, ``transformed_at`` timestamp."""
-    with Over(raw) as over:
+    with Over(with_rescued(raw, plan)) as over:
         return over.run(_query(plan, over.name, "run_id", "transformed_at"))
 
 
 def query(plan: Plan, raw: str, stamp: RunStamp) -> str:
-    """Return the query that parses the raw rows of that name."""
+    """Return the query that parses raw rows, as :func:`with_rescued` returns them, by their view's name."""
     moment = literal(stamp.transformed_at.isoformat())
     return _query(plan, raw, literal(stamp.run_id), f"cast({moment} AS timestamp)")
 
@@ -65,8 +66,10 @@ def query(plan: Plan, raw: str, stamp: RunStamp) -> str:
 def _query(plan: Plan, raw: str, run_id: str, transformed_at: str) -> str:
     options = f"map('mode', 'PERMISSIVE', 'columnNameOfCorruptRecord', {literal(_CORRUPT)})"
     parsed = select(["*", f"from_json(data, {literal(envelope_ddl(plan.document))}, {options}) AS __p"], raw)
-    stamp = [f"{run_id} AS __run_id", f"{transformed_at} AS __transformed_at"]
-    opened = select([*_OPENED, *stamp, f"{document_sql(plan.document)} AS __document"], parsed)
+    rescued = [] if plan.not_rescued is None else [RESCUED_FROM]
+    more = [f"{run_id} AS __run_id", f"{transformed_at} AS __transformed_at"]
+    more += [f"{column} AS __{column}" for column in rescued]
+    opened = select([*_OPENED, *more, f"{document_sql(plan.document)} AS __document"], parsed)
     columns = plan.document_columns
     texts = [column for column in columns if not isinstance(column.origin, FromExpression)]
     keyed = select(["*", *(f"{_typed(column)} AS {name(column.name)}" for column in texts)], opened)
@@ -75,7 +78,7 @@ def _query(plan: Plan, raw: str, run_id: str, transformed_at: str) -> str:
     time = _time_in_document(plan)
     captured_at = f"coalesce(__captured_at, {time}, __modified_at)"
     struct = ", ".join(f"{literal(column.name)}, {name(column.name)}" for column in columns) or "'__none', 0"
-    passed_on = [f"{name(f'__{column}')} AS {name(column)}" for column in ("row_id", "origin", *_PASSED_ON)]
+    passed_on = [f"{name(f'__{column}')} AS {name(column)}" for column in ("row_id", "origin", *_PASSED_ON, *rescued)]
     return select(
         [
             "monotonically_increasing_id() AS document_id",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from deltalake import DeltaTable
 
 import mlbsdk
 from mlbsdk.errors import DriftError
@@ -100,3 +102,42 @@ def test_a_stream_is_asked_for_new_paths_alone(spark: SparkSession, captures: Pa
         ("new_path", "$.old", 1),
     ]
     steps.release()
+
+
+# What is rescued
+
+
+def rescued(target: Path) -> list[Any]:
+    rows = DeltaTable(str(target / "mini" / "games")).to_pyarrow_table().to_pylist()
+    return [json.loads(row["_rescued"]) if row["_rescued"] else None for row in rows]
+
+
+@pytest.mark.parametrize("ignore", [False, True])
+def test_what_no_field_maps_is_kept_with_its_place(
+    spark: SparkSession, captures: Path, tmp_path: Path, ignore: bool
+) -> None:
+    file = mapping(tmp_path, "{rescued: true}")
+    if ignore:
+        text = file.read_text(encoding="utf-8")
+        file.write_text(f"{text}coverage: {{ignore: [{{path: '$.fresh[*].a', reason: known}}]}}\n", encoding="utf-8")
+    run(spark, file, captures, tmp_path / "out")
+    assert rescued(tmp_path / "out") == [None if ignore else {"$.fresh[0].a": 1, "$.fresh[1].a": 2}]
+
+
+def test_a_stream_keeps_it_too(spark: SparkSession, captures: Path, tmp_path: Path) -> None:
+    stop = threading.Event()
+    request = mlbsdk.StreamRequest(
+        name="mini.game",
+        mapping=mapping(tmp_path, "{rescued: true}"),
+        source=str(captures),
+        target=f"delta:{tmp_path / 'out'}",
+        trigger="1s",
+        idle_timeout="1s",
+    )
+    mlbsdk.stream(request, spark=spark, stop=stop)
+    assert rescued(tmp_path / "out") == [{"$.fresh[0].a": 1, "$.fresh[1].a": 2}]
+
+
+def test_without_it_no_python_runs_and_no_column_is_made(spark: SparkSession, captures: Path, tmp_path: Path) -> None:
+    run(spark, mapping(tmp_path, "{}"), captures, tmp_path / "out")
+    assert "_rescued" not in DeltaTable(str(tmp_path / "out" / "mini" / "games")).to_pyarrow_table().column_names
