@@ -66,7 +66,7 @@ def wrong_mapping(folder: Path, old: str, new: str) -> Path:
         (["run", "game.live_game_v1", "--source", "nowhere.json"], 2, "does not exist"),
         (["run", "game.live_game_v1", "--source", "empty"], 2, "no captures"),
         (["run", "game.live_game"], 2, "live_game_v1"),
-        (["run", "schedule.nosuch"], 2, "mlbsdk-plugin-schedule"),
+        (["run", "schedule.nosuch"], 2, "Did you mean 'schedule.schedule'"),
         (["run", "game.live_game_v1", "--target", "nosuch:place"], 2, "nosuch"),
         (["run", "game.live_game_v1", "--target", "delta:file/below"], 1, "can't write"),
         (["run", "game.live_game_v1", "--on-error", "ignore"], 2, "quarantine"),

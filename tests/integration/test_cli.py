@@ -155,7 +155,7 @@ def test_doctor_says_what_to_mend(tmp_path: Path) -> None:
 
 def test_a_shell_completes_commands(tmp_path: Path) -> None:
     done = command(cwd=tmp_path, _MLBSDK_COMPLETE="complete_bash", COMP_WORDS="mlbsdk pl", COMP_CWORD="1")
-    assert done.stdout.split() == ["plugins"]
+    assert sorted(done.stdout.split()) == ["plugin", "plugins"]
     options = command(cwd=tmp_path, _MLBSDK_COMPLETE="complete_bash", COMP_WORDS="mlbsdk run --so", COMP_CWORD="2")
     assert options.stdout.split() == ["--source"]
 
