@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the suite of writers for two by default: test_writers.py asks all of them more, in every way."""
+    """Run the suite of writers for one by default: test_writers.py asks all of them more, in every way."""
     for item in items:
         if item.path.name == "test_suite_of_writers.py" and not item.name.endswith(_BY_DEFAULT):
             item.add_marker(pytest.mark.slow)
 
 
-_BY_DEFAULT = ("[arrow-parquet]", "[arrow-postgresql]", "[parquet]", "[postgresql]")
+_BY_DEFAULT = ("[arrow-parquet]", "[parquet]")
 
 
 @pytest.fixture

@@ -191,7 +191,7 @@ def begin_anew(address: str, captures: Sequence[Capture]) -> None:
         write(address, captures)
 
 
-@pytest.mark.parametrize("start", ["filled", "nothing"])
+@pytest.mark.parametrize("start", ["filled", pytest.param("nothing", marks=pytest.mark.slow)])
 def test_killed_at_every_step(victims: Victims, database: str, start: str) -> None:
     """Before and after each statement, also those that make tables, with late captures before the second try."""
     before = BEFORE if start == "filled" else []
