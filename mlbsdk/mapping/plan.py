@@ -241,7 +241,11 @@ class Plan:
         """The names under which a store notes captures that were written: the transform, or each chosen table."""
         if not self.is_part:
             return (self.name,)
-        return tuple(f"{self.name} {table.name}" for table in self.tables)
+        return tuple(self.ledger_name_of(table) for table in self.tables)
+
+    def ledger_name_of(self, table: Table) -> str:
+        """Return the name under which a store notes captures that were written for one chosen table."""
+        return f"{self.name} {table.name}"
 
     def table(self, name: str) -> Table:
         """Return the table of that name."""

@@ -77,21 +77,26 @@ def decisions_by_table(
         By table name. Tables that are not the mapping's own, such as the quarantine, are not in it.
     """
     given = tuple(documents)
+    by_name: dict[str, dict[str, datetime]] = {}
+    for (name, document), captured_at in seen.items():
+        by_name.setdefault(name, {})[document] = captured_at
+    by_all = by_name.get(plan.name, {})
+    shared = Decisions.of(given, by_all)
     found = {}
     for table in plan.tables:
-        newest: dict[str, datetime] = {}
-        for document in given:
-            times = (seen.get((name, document.name)) for name in (plan.name, f"{plan.name} {table.name}"))
-            known = [time for time in times if time is not None]
-            if known:
-                newest[document.name] = max(known)
-        found[table.name] = Decisions.of(given, newest)
+        own = by_name.get(plan.ledger_name_of(table))
+        # Most tables were never chosen alone: what all have seen is compared once.
+        found[table.name] = shared if own is None else Decisions.of(given, _later(by_all, own))
     return found
+
+
+def _later(one: Mapping[str, datetime], other: Mapping[str, datetime]) -> dict[str, datetime]:
+    return {name: max(at for at in (one.get(name), other.get(name)) if at is not None) for name in {*one, *other}}
 
 
 def names_seen(plan: Plan) -> tuple[str, ...]:
     """Return the ledger names that tell what a plan's tables have seen."""
-    return (plan.name, *(f"{plan.name} {table.name}" for table in plan.tables))
+    return (plan.name, *map(plan.ledger_name_of, plan.tables))
 
 
 @dataclass(frozen=True)
