@@ -70,7 +70,7 @@ if TYPE_CHECKING:
     from mlbsdk.runtime.parse import comparable
     from mlbsdk.runtime.raw import RAW_SCHEMA, RawBatch
     from mlbsdk.runtime.run import load_mapping
-    from mlbsdk.runtime.selection import Condition, Place, conditions, document_key, document_tree, matching
+    from mlbsdk.runtime.selection import Condition, Place, conditions, document_key, document_tree, matching, row_places
     from mlbsdk.runtime.transformation import BaseTransformation
 
 __all__ = [
@@ -146,6 +146,7 @@ __all__ = [
     "postgres_quoted",
     "postgres_schemas",
     "response_of",
+    "row_places",
     "shortened",
     "texts",
 ]
@@ -190,6 +191,7 @@ _LAZY = {
     "parse_path": ("mlbsdk.mapping.paths", "parse_path"),
     "postgres_schemas": ("mlbsdk.mapping.ddl", "schemas"),
     "response_of": ("mlbsdk.runtime.captures", "response_of"),
+    "row_places": ("mlbsdk.runtime.selection", "row_places"),
     "texts": ("mlbsdk.runtime.captures", "texts"),
 }
 

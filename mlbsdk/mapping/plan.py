@@ -243,6 +243,11 @@ class Plan:
             return (self.name,)
         return tuple(self.ledger_name_of(table) for table in self.tables)
 
+    @property
+    def row_places(self) -> tuple[tuple[str | int, ...], ...]:
+        """Where in a document the rows of its tables are cut from: up to the first array or object used as a map."""
+        return tuple(dict.fromkeys(table.levels[0].path if table.levels else () for table in self.tables))
+
     def ledger_name_of(self, table: Table) -> str:
         """Return the name under which a store notes captures that were written for one chosen table."""
         return f"{self.name} {table.name}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from mlbsdk.mapping.paths import join
 from mlbsdk.mapping.plan import RESCUED_FROM, Column, FromExpression, FromJson, FromRaw, Node, Plan
 from mlbsdk.mapping.tree import ENVELOPE_VALUES
 from mlbsdk.runtime.cut import RunStamp
@@ -207,11 +208,8 @@ def _no_key(plan: Plan) -> tuple[str, str]:
 
 def _no_items(plan: Plan) -> tuple[str, str]:
     """Return whether a capture without a key lacks all that the tables are cut from; an empty list is there."""
-    places = dict.fromkeys(table.levels[0].path if table.levels else () for table in plan.tables)
-    lacks = " AND ".join(f"{reach('__document', place)} IS NULL" for place in places)
-    return f"({lacks})", " or ".join(
-        f"${''.join(f'[{s}]' if isinstance(s, int) else f'.{s}' for s in p)}" for p in places
-    )
+    lacks = " AND ".join(f"{reach('__document', place)} IS NULL" for place in plan.row_places)
+    return f"({lacks})", " or ".join(join("$", place) for place in plan.row_places)
 
 
 def comparable(method: str) -> str:

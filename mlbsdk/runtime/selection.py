@@ -18,8 +18,8 @@ from mlbsdk.mapping.load import LoadedMapping, Positions
 from mlbsdk.mapping.model import FieldSpec, FilterSpec
 from mlbsdk.mapping.model import Mapping as TransformMapping
 from mlbsdk.mapping.origins import from_raw
-from mlbsdk.mapping.paths import parse_path
-from mlbsdk.mapping.plan import Node
+from mlbsdk.mapping.paths import join, parse_path
+from mlbsdk.mapping.plan import Node, Plan
 from mlbsdk.mapping.types import ColumnType
 from mlbsdk.runtime.parse import document_sql, is_of_other, spark_type
 from mlbsdk.runtime.raw import RAW_SCHEMA, RawBatch
@@ -41,6 +41,11 @@ class Place:
 
     path: tuple[str | int, ...] = ()
     parameter: str | None = None
+
+    @property
+    def in_response(self) -> str:
+        """The path as mappings write it, such as ``$.gameData.game.pk``."""
+        return join("$", self.path)
 
 
 @dataclass(frozen=True)
@@ -85,9 +90,18 @@ def document_key(mapping: TransformMapping) -> dict[str, Place | None]:
     return {field: _place(specs[field]) if field in specs else None for field in key}
 
 
+def row_places(mapping: TransformMapping) -> tuple[Place, ...]:
+    """Return where in a response the rows of a mapping's tables are cut from."""
+    return tuple(Place(path) for path in _compiled(mapping).row_places)
+
+
 def document_tree(mapping: TransformMapping) -> Node:
     """Return the tree of what a mapping reads of a document; a compiled plan has it as ``document``."""
-    return compile_mapping(LoadedMapping(mapping, Positions(mapping.name))).document
+    return _compiled(mapping).document
+
+
+def _compiled(mapping: TransformMapping) -> Plan:
+    return compile_mapping(LoadedMapping(mapping, Positions(mapping.name)))
 
 
 def matching(rows: DataFrame, wanted: Iterable[Condition]) -> DataFrame:

@@ -22,8 +22,8 @@ from mlbsdk.plugin import (
     comparable,
     document_key,
     is_envelope,
-    parse_path,
     response_of,
+    row_places,
     texts,
 )
 from mlbsdk_plugin_postgres import raw_table
@@ -309,32 +309,16 @@ def _params(envelope: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _check_key(mapping: TransformMapping, response: Any, params: Mapping[str, Any]) -> None:
     """Refuse a document without its key, or where it has none without what rows are cut from: so would every run."""
-    places = _places(mapping) if mapping.source.capture_is == "list" else []
-    if places and all(_follow(response, place) is None for place in places):
-        raise _Refused(f"it has no {' or '.join(map(_shown, places))}: is it a response of {mapping.name}?")
+    places = row_places(mapping) if mapping.source.capture_is == "list" else ()
+    if places and all(_follow(response, place.path) is None for place in places):
+        shown = " or ".join(place.in_response for place in places)
+        raise _Refused(f"it has no {shown}: is it a response of {mapping.name}?")
     for key, place in document_key(mapping).items():
         if place is None or _value(place, response, params) is not None:
             continue
         if place.parameter is not None:
             raise _Refused(f"it has no request parameter {place.parameter}, which only an envelope carries")
-        raise _Refused(f"it has no {key} at {_shown(place.path)}: is it a response of {mapping.name}?")
-
-
-def _places(mapping: TransformMapping) -> list[tuple[str | int, ...]]:
-    """Return where in a document the rows of a mapping's tables are cut from: up to the first array or object."""
-    places: dict[tuple[str | int, ...], None] = {}
-    for target in mapping.targets:
-        place: list[str | int] = []
-        for step in parse_path(target.array_source or "$").steps:
-            if not isinstance(step, str | int):
-                break
-            place.append(step)
-        places[tuple(place)] = None
-    return list(places)
-
-
-def _shown(path: Iterable[str | int]) -> str:
-    return "$" + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+        raise _Refused(f"it has no {key} at {place.in_response}: is it a response of {mapping.name}?")
 
 
 def _value(place: Place, response: Any, params: Mapping[str, Any]) -> Any:
