@@ -189,7 +189,8 @@ def main(args: list[str]) -> int:
     if command == "demo":
         return tool("mlbsdk", "run", "game.live_game_v1", *rest)
     if command == "test":
-        return tool("pytest", *rest)
+        # Two processes, a file to each at a time: much of the time is spent waiting for programs that tests start.
+        return tool("pytest", *(rest or ["-n", "2", "--dist", "loadfile"]))
     if command == "check":
         return check()
     if command == "fix":

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from mlbsdk.errors import EnvironmentProblem
 from mlbsdk.hookspecs import SparkRequirements
+from mlbsdk.runtime.jars import fetched_by_one
 from mlbsdk.runtime.truststore import java_options as truststore_options
 from mlbsdk.runtime.truststore import truststore
 from mlbsdk.settings import home
@@ -94,7 +95,7 @@ def session(
     for name, value in wanted.items():
         builder = builder.config(name, value)
     try:
-        with chatter_to(log_file):
+        with fetched_by_one(wanted), chatter_to(log_file):
             return builder.getOrCreate()
     except Exception as problem:  # py4j and Spark raise many kinds here; the log has the cause
         where = f" The log is {log_file}." if log_file else ""

@@ -1,0 +1,36 @@
+"""Fetching of jars: Spark keeps them in a folder that all processes of a user share, and does not lock it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from mlbsdk.settings import home
+
+
+@contextlib.contextmanager
+def fetched_by_one(settings: Mapping[str, str]) -> Iterator[None]:
+    """Let one process at a time start Spark while jars are still to be fetched: two would spoil each other's files."""
+    packages = [name for name in settings.get("spark.jars.packages", "").split(",") if name]
+    folder = Path(settings.get("spark.jars.ivy", Path.home() / ".ivy2")) / "jars"
+    if are_fetched(packages, folder):
+        yield
+        return
+    import fcntl
+
+    home().mkdir(parents=True, exist_ok=True)
+    with (home() / "jars.lock").open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def are_fetched(packages: Iterable[str], folder: Path) -> bool:
+    """Return whether the jars of Maven coordinates, ``group:artifact:version``, lie in Spark's folder of jars."""
+    return all((folder / f"{group}_{artifact}-{version}.jar").exists() for group, artifact, version in _parts(packages))
+
+
+def _parts(packages: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+    for package in packages:
+        group, artifact, version, *_ = [*package.split(":"), "", "", ""]
+        yield group, artifact, version
