@@ -390,7 +390,7 @@ def _is_capture(path: str) -> bool:
 
 def _glob(pattern: str) -> re.Pattern[str]:
     """Return an expression that matches what Python's glob does, and names what is ``below`` a folder that matches."""
-    parts = [_glob_part(part) for part in pattern.split("/")]
+    parts = [_glob_part(part) for part in (f"{pattern}/*" if pattern.endswith("/**") else pattern).split("/")]
     return re.compile("/".join(parts).replace("**/", "(?:[^/.][^/]*/)*") + r"(?:/(?P<below>.+))?$", re.DOTALL)
 
 
