@@ -195,9 +195,8 @@ def main(args: list[str]) -> int:
     if command in {"-h", "--help", "help"}:
         print(__doc__)
         return 0
-    if command not in {"demo", "test", "check", "fix", "docs", "setup", "run", "minio"} or (
-        command == "run" and not rest
-    ):
+    commands = {"demo", "test", "check", "fix", "docs", "setup", "run", "minio"}
+    if command not in commands or (command == "run" and not rest):
         print(__doc__, file=sys.stderr)
         return 2
     if command == "docs" and not (ROOT / "mkdocs.yml").exists():
