@@ -85,6 +85,11 @@ class Storages:
         """Return what Spark needs to read and write a path."""
         return [] if is_local(path) else [self.plugins.storage(urlsplit(path).scheme).spark]
 
+    def check(self) -> None:
+        """Check that all that were asked for can be reached and listed; raises as :meth:`Storage.check`."""
+        for storage, path in self._made.values():
+            storage.check(path)
+
     def use_in(self, spark: SparkSession) -> None:
         """Have a session find the paths that were asked for.
 

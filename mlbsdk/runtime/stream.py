@@ -106,6 +106,7 @@ def stream(
     until = Until(request.until, plan) if request.until else None
     storages = Storages(plugins, request.storage)
     source_decl, source = make_source(plugins, request.source, plan, storages=storages)
+    storages.check()
     _require_followable(plugins, source_decl, source)
     writer_decl, writer = make_writer(plugins, request.target, plan, "stream", storages=storages)
     report = _report(request, plan, writer, storages)

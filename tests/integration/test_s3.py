@@ -23,6 +23,7 @@ from mlbsdk.runtime.captures import documents
 from mlbsdk.runtime.run import RunRequest, run
 from mlbsdk.runtime.sources import FileSource
 from mlbsdk.runtime.storage import read_text, storage_of
+from mlbsdk.runtime.stream import StreamRequest, stream
 from mlbsdk.testing.contracts.of_writers import comparable
 from mlbsdk.testing.mini import MAPPING, TABLES, Capture, expected
 from mlbsdk.writers.delta_care import DeltaTarget
@@ -324,6 +325,14 @@ def test_what_is_wrong_is_told_in_one_sentence_before_spark_starts(
     assert told in text
     assert raised.value.fix
     assert not [secret for secret in (ACCESS_KEY, SECRET_KEY, "another-secret", "NOBODYKNOWSTHIS") if secret in text]
+
+
+def test_a_stream_is_told_before_spark_starts_too(bucket: Bucket) -> None:
+    source = "s3a://there-is-no-such-bucket/in"
+    wanted = {"name": "mini.game", "mapping": MAPPING, "target": f"delta:{bucket.address('w')}"}
+    for more in ({"source": source}, {"source": bucket.address("in"), "checkpoint": source}):
+        with pytest.raises(StorageError, match="has no bucket"):
+            stream(StreamRequest(**wanted, **more))
 
 
 def _knows_keys() -> bool:
