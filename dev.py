@@ -7,6 +7,7 @@
     python3 dev.py docs                  build the documentation; a broken link is an error
     python3 dev.py setup [GROUP ...]     only set up, with more dependency groups (docs, bench)
     python3 dev.py run TOOL [ARGS]       run any program of the environment
+    python3 dev.py minio                 build MinIO with Go, for tests of S3; without it they use moto's server
 
 The environment is .venv, made by uv from uv.lock; uv itself is taken from PATH or installed into .tools.
 Nothing is done twice: a later call starts its tool at once until pyproject.toml or uv.lock changes.
@@ -174,17 +175,34 @@ def fix() -> int:
     return tool("ruff", "format") or mended
 
 
+def minio() -> int:
+    """Build MinIO into .tools; it takes some minutes."""
+    go = shutil.which("go")
+    if go is None:
+        raise SetupError("MinIO is built with Go, which is not on PATH. Without MinIO the tests use moto's server.")
+    built = TOOLS / "bin"
+    built.mkdir(parents=True, exist_ok=True)
+    command = [go, "install", "-ldflags", "-s -w", "github.com/minio/minio@latest"]
+    if subprocess.run(command, env=environment() | {"GOBIN": str(built)}, check=False).returncode:
+        raise SetupError("go could not build MinIO (above: why).")
+    say(f"{built / ('minio' + EXE)} is ready")
+    return 0
+
+
 def main(args: list[str]) -> int:
     """Do what the command line asks for and return the exit code."""
     command, rest = (args[0], args[1:]) if args else ("--help", [])
     if command in {"-h", "--help", "help"}:
         print(__doc__)
         return 0
-    if command not in {"demo", "test", "check", "fix", "docs", "setup", "run"} or (command == "run" and not rest):
+    commands = {"demo", "test", "check", "fix", "docs", "setup", "run", "minio"}
+    if command not in commands or (command == "run" and not rest):
         print(__doc__, file=sys.stderr)
         return 2
     if command == "docs" and not (ROOT / "mkdocs.yml").exists():
         raise SetupError("there is no mkdocs.yml, so no documentation to build.")
+    if command == "minio":
+        return minio()
     set_up(*(["docs"] if command == "docs" else rest if command == "setup" else []))
     if command == "demo":
         return tool("mlbsdk", "run", "game.live_game_v1", *rest)

@@ -102,7 +102,9 @@ def _writable(target: str) -> Finding:
         Plugins.load().writer(scheme)
     except MlbsdkError as problem:
         return Finding("Target", False, str(problem))
-    if "://" in rest or not is_local(rest):
+    if not is_local(rest):
+        return _reachable(target, rest)
+    if "://" in rest:
         return Finding("Target", True, f"{target} (not on this machine: not tried)")
     place: Path = local_path(rest)
     while not place.exists():
@@ -116,11 +118,23 @@ def _writable(target: str) -> Finding:
     )
 
 
+def _reachable(target: str, path: str) -> Finding:
+    from mlbsdk.runtime.storage import storage_of
+    from mlbsdk.settings import load_settings
+
+    try:
+        storage_of(path, load_settings(None, {}).storage).check(path)
+    except MlbsdkError as problem:
+        return Finding("Target", False, problem.message, problem.fix or "")
+    return Finding("Target", True, f"{target}: its bucket can be reached and listed")
+
+
 def _jars(start: bool) -> Finding:
     from mlbsdk.plugins import Plugins
 
     plugins = Plugins.load()
     needs = [*(writer.spark for writer in plugins.writers()), *(source.spark for source in plugins.sources())]
+    needs += [storage.spark for storage in plugins.storages()]
     packages = sorted({package for need in needs for package in need.packages})
     if not start:
         return Finding("Jars", True, f"{len(packages)} on demand ({', '.join(packages)}); --start-spark resolves them")

@@ -25,8 +25,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.name == "test_suite_of_writers.py" and not item.name.endswith(_BY_DEFAULT):
             item.add_marker(pytest.mark.slow)
+        if item.path.name == "test_suite_of_writers_s3.py" and not item.name.startswith(_IN_A_BUCKET):
+            item.add_marker(pytest.mark.slow)
 
 
+#: What differs most between a disk and a bucket; tests/integration/test_s3.py and tests/spark/test_s3.py ask the rest.
+_IN_A_BUCKET = (
+    "test_rows_that_the_newest_capture_lacks_are_deleted_and_stay_so[arrow-",
+    "test_values_come_back_as_they_were[arrow-",
+    "test_a_target_that_can_not_be_written",
+)
 _BY_DEFAULT = ("[arrow-parquet]", "[parquet]")
 
 

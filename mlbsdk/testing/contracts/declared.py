@@ -47,9 +47,10 @@ class Declared:
         return tuple(each.name for record in self.records for each in record.declarations if each.kind == kind)
 
     def spark_requirements(self) -> list[SparkRequirements]:
-        """Return what the declared sources, writers and quality engines need of Spark."""
+        """Return what the declared sources, writers, storages and quality engines need of Spark."""
         found = [self.plugins.source(name).spark for name in self.names("source")]
         found += [self.plugins.writer(name).spark for name in self.names("writer")]
+        found += [self.plugins.storage(name).spark for name in self.names("storage")]
         return found + [self.plugins.quality(name).spark for name in self.names("quality")]
 
 
