@@ -165,6 +165,19 @@ class TableInspector(Protocol):
         ...
 
 
+@runtime_checkable
+class TableReader(Protocol):
+    """A writer whose tables Spark can read back: ``mlbsdk quality`` and derived tables ask it."""
+
+    def read(self, spark: SparkSession, table: str) -> DataFrame:
+        """Return the rows of a table as they are stored; partition columns that are only folders' names are text.
+
+        Raises:
+            SourceError: there is no such table.
+        """
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class WriterDecl:
     """A writer for one URI scheme."""
@@ -176,6 +189,8 @@ class WriterDecl:
     spark: SparkRequirements = field(default_factory=SparkRequirements)
     supports: frozenset[str] = frozenset({"upsert", "delete"})
     """``upsert`` (defensive, by key), ``delete`` (on_missing: delete), ``atomic`` (all tables at once), ``stream``."""
+    reading: SparkRequirements = field(default_factory=SparkRequirements)
+    """What reading tables back (:class:`TableReader`) needs of Spark besides ``spark``."""
 
 
 class QualityEngine(Protocol):
