@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import pluggy
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from mlbsdk.mapping.differences import StoredTable
     from mlbsdk.mapping.model import Mapping as TransformMapping
     from mlbsdk.mapping.plan import Table
+    from mlbsdk.quality.profile import TableProfile
+    from mlbsdk.quality.suggestions import SuggestedRule
     from mlbsdk.report import RunReport
     from mlbsdk.runtime.batch import Batch, TableWritten
     from mlbsdk.runtime.raw import RawBatch
@@ -47,7 +49,8 @@ def hookimpl(function: _F) -> _F:
 class SparkRequirements:
     """What a plugin needs of the Spark session; loaded only when the plugin is used in a run.
 
-    ``packages`` are Maven coordinates, ``session`` Spark settings. Values of ``spark.sql.extensions`` are joined.
+    ``packages`` are Maven coordinates, ``session`` Spark settings. Values of ``spark.sql.extensions`` and
+    ``spark.jars.excludes`` are joined.
     """
 
     packages: tuple[str, ...] = ()
@@ -193,11 +196,59 @@ class WriterDecl:
     """What reading tables back (:class:`TableReader`) needs of Spark besides ``spark``."""
 
 
+@dataclass(frozen=True, order=True)
+class CheckResult:
+    """What one check of a table found."""
+
+    check: str
+    failed: int
+    """Rows; 0 where it passed."""
+    severity: Literal["error", "warning"] = "warning"
+    """An ``error`` closes the gate of a run before anything is published; a ``warning`` is reported."""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What all checks of a table found."""
+
+    rows: int
+    """Rows that were judged."""
+    results: tuple[CheckResult, ...]
+    """Every check, those that passed too."""
+
+
 class QualityEngine(Protocol):
     """Judges the rows of one table."""
 
-    def check(self, rows: DataFrame, table: Table) -> Iterable[tuple[str, int]]:
-        """Return (check, failed rows) for every check of the table that failed."""
+    def check(self, rows: DataFrame, table: Table) -> Iterable[CheckResult | tuple[str, int]]:
+        """Return every check of the table that failed; as (check, failed rows) it is a warning."""
+        ...
+
+
+@runtime_checkable
+class Verifier(Protocol):
+    """A quality engine that also tells the checks that passed: what it finds is kept as a history of each check."""
+
+    def verify(self, rows: DataFrame, table: Table) -> Verification:
+        """Judge a table by all its checks; a run asks this instead of ``check``."""
+        ...
+
+
+@runtime_checkable
+class Profiler(Protocol):
+    """A quality engine that describes the columns of any table: ``mlbsdk quality profile --engine NAME``."""
+
+    def profile(self, rows: DataFrame, table: str) -> TableProfile:
+        """Return what each column holds; columns of nested types are left out."""
+        ...
+
+
+@runtime_checkable
+class Suggester(Protocol):
+    """A quality engine that proposes rules: ``mlbsdk quality suggest --engine NAME``."""
+
+    def suggest(self, rows: DataFrame, table: Table) -> Iterable[SuggestedRule]:
+        """Return rules that hold on these rows and that the table does not have, in the mapping's own form."""
         ...
 
 

@@ -1,0 +1,71 @@
+"""Deequ's column profiles as those of mlbsdk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mlbsdk.plugin import ColumnProfile, TableProfile, profiled_columns
+from mlbsdk_plugin_deequ.gateway import deequ
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+#: Columns of at most so many different values get a histogram.
+MOST_VALUES = 25
+#: How Deequ's histograms spell a null.
+_NULL = "NullValue"
+
+
+def profile(rows: DataFrame, table: str) -> TableProfile:
+    """Describe each column of a table, in Deequ's three passes over it.
+
+    Raises:
+        EnvironmentProblem: Deequ is not in the session.
+    """
+    names = profiled_columns(rows)
+    frame = rows.select(*(f"`{name}`" for name in names)).persist()
+    try:
+        with deequ(rows.sparkSession):
+            from pydeequ.profiles import ColumnProfilerRunner
+
+            count = frame.count()
+            run = ColumnProfilerRunner(rows.sparkSession).onData(frame)
+            found = run.withLowCardinalityHistogramThreshold(MOST_VALUES).run().profiles if count else {}
+            return TableProfile(table, count, columns_of(frame, found))
+    finally:
+        frame.unpersist()
+
+
+def columns_of(rows: DataFrame, profiles: dict[str, Any]) -> tuple[ColumnProfile, ...]:
+    """Return Deequ's profiles by the order of the columns, each with the type that Spark has."""
+    return tuple(
+        _column(field.name, field.dataType.simpleString(), profiles.get(field.name)) for field in rows.schema.fields
+    )
+
+
+def _column(name: str, kind: str, found: Any) -> ColumnProfile:
+    if found is None:
+        return ColumnProfile(name, kind, 1.0, 0)
+    # Deequ takes figures of text that looks like numbers, too; "007" is no seven here.
+    is_number = kind not in ("string", "boolean", "date", "timestamp", "timestamp_ntz")
+    figures = {
+        key: getattr(found, key, None) if is_number else None for key in ("minimum", "maximum", "mean", "stdDev")
+    }
+    return ColumnProfile(
+        name=name,
+        type=kind,
+        completeness=found.completeness,
+        distinct=int(found.approximateNumDistinctValues),
+        minimum=figures["minimum"],
+        maximum=figures["maximum"],
+        mean=figures["mean"],
+        standard_deviation=figures["stdDev"],
+        histogram=_histogram(found.histogram),
+    )
+
+
+def _histogram(found: Any) -> tuple[tuple[str | None, int], ...] | None:
+    if not found:
+        return None
+    values = [(None if one.value == _NULL else one.value, int(one.count)) for one in found]
+    return tuple(sorted(values, key=lambda one: (-one[1], one[0] or "")))
