@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     from mlbsdk.quality.suggestions import (
         SuggestedRule,
         category_rule,
+        is_category,
         is_measured,
         not_null_rule,
         open_columns,
@@ -167,6 +168,7 @@ __all__ = [
     "document_key",
     "document_tree",
     "hookimpl",
+    "is_category",
     "is_envelope",
     "is_measured",
     "load_file",
@@ -207,6 +209,7 @@ _LAZY = {
     "range_rule": ("mlbsdk.quality.suggestions", "range_rule"),
     "category_rule": ("mlbsdk.quality.suggestions", "category_rule"),
     "open_columns": ("mlbsdk.quality.suggestions", "open_columns"),
+    "is_category": ("mlbsdk.quality.suggestions", "is_category"),
     "is_measured": ("mlbsdk.quality.suggestions", "is_measured"),
     "postgres_quoted": ("mlbsdk.mapping.ddl", "quoted"),
     "postgres_names": ("mlbsdk.mapping.ddl", "names"),

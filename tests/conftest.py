@@ -26,6 +26,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
 
     plugins = Plugins.load()
     needs = [plugins.writer("delta").spark, plugins.writer("avro").spark, plugins.source("postgresql").spark]
+    needs.append(plugins.quality("deequ").spark)
     folder = tmp_path_factory.mktemp("spark")
     settings = {
         "spark.master": "local[2]",

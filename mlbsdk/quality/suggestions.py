@@ -73,7 +73,7 @@ def _from_profile(found: TableProfile, table: Table) -> Iterable[SuggestedRule]:
         # The sketch may be off by some percent: whether it is really so is looked at afterwards.
         if found.rows > 1 and column.completeness == 1.0 and column.distinct >= 0.9 * found.rows:
             yield unique_rule(column, found.rows)
-        if table.column(column.name).type.is_text and found.rows >= _ROWS_A_CATEGORY * column.distinct:
+        if is_category(table, column.name) and found.rows >= _ROWS_A_CATEGORY * column.distinct:
             rule = category_rule(column)
             if rule is not None:
                 yield rule
@@ -90,7 +90,7 @@ def not_null_rule(column: ColumnProfile, rows: int) -> SuggestedRule:
 def unique_rule(column: ColumnProfile, rows: int) -> SuggestedRule:
     """Suggest that a column has no value twice."""
     reason = f"No value occurs twice in {rows} rows."
-    return SuggestedRule(_named(column.name, "is_unique"), "unique", "error", reason, column.name)
+    return SuggestedRule(_named(column.name, "is_unique"), "unique", "warning", reason, column.name)
 
 
 def range_rule(column: ColumnProfile) -> SuggestedRule:
@@ -110,7 +110,7 @@ def category_rule(column: ColumnProfile) -> SuggestedRule | None:
     if not 0 < len(values) <= MOST_CATEGORIES:
         return None
     listed = ", ".join("'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'" for value in sorted(values))
-    reason = f"Only {len(values)} values were seen."
+    reason = "No other value was seen."
     rule = f"{column.name} IN ({listed})"
     return SuggestedRule(_named(column.name, "is_known_value"), "sql", "warning", reason, column.name, rule=rule)
 
@@ -118,6 +118,12 @@ def category_rule(column: ColumnProfile) -> SuggestedRule | None:
 def open_columns(table: Table) -> list[str]:
     """Return the columns that rules are suggested for: those that data fills."""
     return [column.name for column in table.columns if column.name not in SYSTEM_COLUMNS]
+
+
+def is_category(table: Table, column: str) -> bool:
+    """Whether a column may be one of a few names: a text, not JSON."""
+    kind = table.column(column).type
+    return kind.is_text and kind.name != "JSONB"
 
 
 def is_measured(table: Table, column: str) -> bool:
@@ -175,4 +181,5 @@ def _rounded(value: float, towards: Any) -> int | float:
 
 
 def _plain(value: Any) -> str:
-    return f"{value:f}".rstrip("0").rstrip(".") if isinstance(value, Decimal) and "." in str(value) else f"{value}"
+    """Return a number without zeros that say nothing."""
+    return f"{Decimal(str(value)).normalize():f}"

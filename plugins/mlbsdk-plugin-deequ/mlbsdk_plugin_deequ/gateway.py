@@ -37,12 +37,19 @@ def deequ(spark: SparkSession) -> Iterator[None]:
             f"spark.jars.excludes={REQUIREMENTS.session['spark.jars.excludes']}.",
         )
     _import(spark.version)
-    was_open = gateway.get_callback_server() is not None
+    was_open = _is_open(gateway)
     try:
         yield
     finally:
-        if not was_open and gateway.get_callback_server() is not None:
+        if not was_open and _is_open(gateway):
             gateway.shutdown_callback_server()
+            # Spark opens one of its own (for streams) only where it sees none, open or not.
+            gateway._callback_server = None
+
+
+def _is_open(gateway: Any) -> bool:
+    server = gateway.get_callback_server()
+    return server is not None and not server.is_shutdown
 
 
 def _import(spark_version: str) -> None:

@@ -17,6 +17,7 @@ from mlbsdk.plugin import (
     SuggestedRule,
     Table,
     category_rule,
+    is_category,
     is_measured,
     not_null_rule,
     open_columns,
@@ -94,12 +95,11 @@ def _rules(
     values: dict[str, tuple[tuple[str | None, int], ...]],
 ) -> Iterable[SuggestedRule]:
     for profile in profiles:
-        kind = table.column(profile.name).type
         if (profile.name, "CompleteIfCompleteRule") in suggested:
             yield not_null_rule(profile, count)
         if (profile.name, "UniqueIfApproximatelyUniqueRule") in suggested and count > 1:
             yield unique_rule(profile, count)
-        if profile.name in values and kind.is_text:
+        if profile.name in values and is_category(table, profile.name):
             rule = category_rule(replace(profile, histogram=values[profile.name]))
             if rule is not None:
                 yield rule
