@@ -145,8 +145,10 @@ class PreparedRun:
                         with plugins.running(self.transform, "transforming"):
                             tables = steps.transform(raw)
                         self._note_nothing()
-                    with watchers.phase("write"), plugins.running(self.writer_decl, "writing"):
-                        steps.write_targets(tables)
+                    with watchers.phase("write"):
+                        with plugins.running(self.writer_decl, "writing"):
+                            steps.write_targets(tables)
+                        self.engines.keep_figures(report)
                 finally:
                     steps.release()
             watchers.batch_written(0)
