@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from mlbsdk.settings import Settings
 
 GATE_CLOSED = 3
-#: Characters of a value, and values of a histogram, that a person is shown.
-_WIDTH, _VALUES = 40, 3
+#: Characters of a value and of a reason, and values of a histogram, that a person is shown.
+_WIDTH, _LONG, _VALUES = 40, 200, 3
 
 app = typer.Typer(help="Check, profile and suggest rules for the tables of a target.", no_args_is_help=True)
 Tables = Annotated[list[str], typer.Argument(metavar="TABLE...", help="Tables of a mapping, or patterns: 'game.*'.")]
@@ -94,7 +94,7 @@ def profile(
 
     quality, spark = _started(target, engine, history, config, Plugins.load())
     found = quality.profile(spark, table)
-    unusual = [str(one) for one in quality.unusual(found)]
+    unusual = quality.unusual(found)
     if keep:
         _kept(lambda: quality.keep(found))
     if as_json:
@@ -225,7 +225,7 @@ def _check_json(one: TableCheck) -> dict[str, Any]:
         "rows": one.verification.rows,
         "passed": not one.errors,
         "checks": checks,
-        "unusual": [str(anomaly) for anomaly in one.unusual],
+        "unusual": list(one.unusual),
     }
 
 
@@ -234,12 +234,12 @@ def _show_check(one: TableCheck) -> None:
     failed = f"{len(one.failed)} of {count} checks failed" if one.failed else f"all {count} checks passed"
     typer.echo(f"{one.table.name}: {one.verification.rows} rows, {failed}")
     for result in one.failed:
-        reason = one.reason(result.check)
+        reason = _shown(one.reason(result.check), _LONG) if one.reason(result.check) else ""
         typer.echo(f"  {result.severity}: {result.check}: {result.failed} rows{f' ({reason})' if reason else ''}")
         for row in one.examples.get(result.check, []):
             typer.echo("    " + ", ".join(f"{name}={_shown(value)}" for name, value in row.items()))
-    for anomaly in one.unusual:
-        typer.echo(f"warning: {anomaly}", err=True)
+    for text in one.unusual:
+        typer.echo(f"warning: {text}", err=True)
 
 
 def _columns_json(found: TableProfile) -> list[dict[str, Any]]:
@@ -273,8 +273,8 @@ def _figure_json(one: Figure) -> dict[str, Any]:
     return asdict(one) | {"recorded_at": one.recorded_at.isoformat().replace("+00:00", "Z")}
 
 
-def _shown(value: object) -> str:
+def _shown(value: object, width: int = _WIDTH) -> str:
     """Return a value on one line; long ones are cut, and control characters can't reach the terminal."""
     text = "null" if value is None else str(value)
     text = "".join(character if character.isprintable() else " " for character in text)
-    return text if len(text) <= _WIDTH else text[: _WIDTH - 3] + "..."
+    return text if len(text) <= width else text[: width - 3] + "..."

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlbsdk.errors import ConfigurationError, did_you_mean
+from mlbsdk.errors import ConfigurationError, SourceError, did_you_mean
 from mlbsdk.hookspecs import (
     CheckResult,
     Profiler,
@@ -27,10 +27,11 @@ from mlbsdk.plugins import Plugins
 from mlbsdk.quality import profile as native_profile
 from mlbsdk.quality import rows as native_rows
 from mlbsdk.quality import suggestions as native_suggestions
-from mlbsdk.quality.metrics import Anomaly, Figure, MetricsHistory, anomalies, of_profile, of_verification
+from mlbsdk.quality.metrics import Figure, MetricsHistory, anomalies, of_profile, of_verification
 from mlbsdk.quality.profile import TableProfile
 from mlbsdk.quality.suggestions import SuggestedRule
 from mlbsdk.runtime import stored_tables
+from mlbsdk.runtime.failures import told_in_a_sentence
 from mlbsdk.runtime.preparation import load_mapping, location_of
 
 if TYPE_CHECKING:
@@ -49,8 +50,8 @@ class TableCheck:
     """Some failing rows by check: the primary key and the columns that the check is about."""
     figures: tuple[Figure, ...] = ()
     """What is kept of it."""
-    unusual: tuple[Anomaly, ...] = ()
-    """Figures unlike those of earlier checks."""
+    unusual: tuple[str, ...] = ()
+    """Figures unlike those of earlier checks, a sentence each; or why those can't be read."""
 
     @property
     def failed(self) -> tuple[CheckResult, ...]:
@@ -104,11 +105,13 @@ class TableQuality:
 
         Raises:
             SourceError: there is no such table.
+            SparkJobError: one of Spark's jobs failed.
         """
-        rows = stored_tables.read(spark, self.target, table, self.plugins)
-        verified = self._verified(rows, table)
-        failed = [result.check for result in verified.results if result.failed]
-        shown = native_rows.examples(rows, table, failed, examples) if examples else {}
+        with told_in_a_sentence():
+            rows = stored_tables.read(spark, self.target, table, self.plugins)
+            verified = self._verified(rows, table)
+            failed = [result.check for result in verified.results if result.failed]
+            shown = native_rows.examples(rows, table, failed, examples) if examples else {}
         now = datetime.now(timezone.utc)
         figures = of_verification(verified, table.name, engine=self.engine, scope="table", run_id="", at=now)
         return TableCheck(table, verified, shown, tuple(figures), tuple(self._unusual(table.name, figures)))
@@ -118,28 +121,32 @@ class TableQuality:
 
         Raises:
             SourceError: there is no such table.
+            SparkJobError: one of Spark's jobs failed.
         """
-        rows = stored_tables.read(spark, self.target, table, self.plugins)
-        if self.engine == NATIVE:
-            return native_profile.profile(rows, table)
-        declared, engine = self._made(Profiler, "profiles no tables")
-        assert isinstance(engine, Profiler)
-        with self.plugins.running(declared, f"profiling {table}"):
-            return engine.profile(rows, table)
+        with told_in_a_sentence():
+            rows = stored_tables.read(spark, self.target, table, self.plugins)
+            if self.engine == NATIVE:
+                return native_profile.profile(rows, table)
+            declared, engine = self._made(Profiler, "profiles no tables")
+            assert isinstance(engine, Profiler)
+            with self.plugins.running(declared, f"profiling {table}"):
+                return engine.profile(rows, table)
 
     def suggest(self, spark: SparkSession, table: Table) -> list[SuggestedRule]:
         """Return rules that hold on a table's rows and that its mapping does not have.
 
         Raises:
             SourceError: there is no such table.
+            SparkJobError: one of Spark's jobs failed.
         """
-        rows = stored_tables.read(spark, self.target, table, self.plugins)
-        if self.engine == NATIVE:
-            return native_suggestions.suggest(rows, table)
-        declared, engine = self._made(Suggester, "suggests no rules")
-        assert isinstance(engine, Suggester)
-        with self.plugins.running(declared, f"suggesting rules for {table.name}"):
-            return list(engine.suggest(rows, table))
+        with told_in_a_sentence():
+            rows = stored_tables.read(spark, self.target, table, self.plugins)
+            if self.engine == NATIVE:
+                return native_suggestions.suggest(rows, table)
+            declared, engine = self._made(Suggester, "suggests no rules")
+            assert isinstance(engine, Suggester)
+            with self.plugins.running(declared, f"suggesting rules for {table.name}"):
+                return list(engine.suggest(rows, table))
 
     def keep(self, found: TableCheck | TableProfile) -> None:
         """Keep the figures of a check or profile, where the target has a folder or one was named.
@@ -150,12 +157,8 @@ class TableQuality:
         if self.figures is not None:
             self.figures.add(found.figures if isinstance(found, TableCheck) else self._figures(found))
 
-    def unusual(self, found: TableProfile) -> list[Anomaly]:
-        """Return the figures of a profile that are unlike those kept before.
-
-        Raises:
-            SourceError: those can't be read.
-        """
+    def unusual(self, found: TableProfile) -> list[str]:
+        """Return the figures of a profile that are unlike those kept before, a sentence each."""
         return self._unusual(found.table, self._figures(found))
 
     def _verified(self, rows: Any, table: Table) -> Verification:
@@ -179,8 +182,13 @@ class TableQuality:
     def _figures(self, found: TableProfile) -> list[Figure]:
         return of_profile(found, engine=self.engine, run_id="", at=datetime.now(timezone.utc))
 
-    def _unusual(self, table: str, figures: Sequence[Figure]) -> list[Anomaly]:
-        return anomalies(self.figures.of([table]), figures) if self.figures is not None else []
+    def _unusual(self, table: str, figures: Sequence[Figure]) -> list[str]:
+        if self.figures is None:
+            return []
+        try:
+            return [str(anomaly) for anomaly in anomalies(self.figures.of([table]), figures)]
+        except SourceError as problem:  # what is wrong with the past says nothing of the table
+            return [problem.message]
 
 
 def known_tables(mapping: str | None, plugins: Plugins) -> dict[str, Table]:
