@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import IO, TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
+from typing import IO, TYPE_CHECKING, Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import pluggy
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from mlbsdk.mapping.differences import StoredTable
     from mlbsdk.mapping.model import Mapping as TransformMapping
     from mlbsdk.mapping.plan import Table
+    from mlbsdk.quality.profile import TableProfile
+    from mlbsdk.quality.suggestions import SuggestedRule
     from mlbsdk.report import RunReport
     from mlbsdk.runtime.batch import Batch, TableWritten
     from mlbsdk.runtime.raw import RawBatch
@@ -50,7 +52,8 @@ def hookimpl(function: _F) -> _F:
 class SparkRequirements:
     """What a plugin needs of the Spark session; loaded only when the plugin is used in a run.
 
-    ``packages`` are Maven coordinates, ``session`` Spark settings. Values of ``spark.sql.extensions`` are joined.
+    ``packages`` are Maven coordinates, ``session`` Spark settings. Values of ``spark.sql.extensions`` and
+    ``spark.jars.excludes`` are joined.
     """
 
     packages: tuple[str, ...] = ()
@@ -277,6 +280,19 @@ class TableInspector(Protocol):
         ...
 
 
+@runtime_checkable
+class TableReader(Protocol):
+    """A writer whose tables Spark can read back: ``mlbsdk quality`` and derived tables ask it."""
+
+    def read(self, spark: SparkSession, table: str) -> DataFrame:
+        """Return the rows of a table as they are stored; partition columns that are only folders' names are text.
+
+        Raises:
+            SourceError: there is no such table.
+        """
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class WriterDecl:
     """A writer for one URI scheme."""
@@ -288,13 +304,63 @@ class WriterDecl:
     spark: SparkRequirements = field(default_factory=SparkRequirements)
     supports: frozenset[str] = frozenset({"upsert", "delete"})
     """``upsert`` (defensive, by key), ``delete`` (on_missing: delete), ``atomic`` (all tables at once), ``stream``."""
+    reading: SparkRequirements = field(default_factory=SparkRequirements)
+    """What reading tables back (:class:`TableReader`) needs of Spark besides ``spark``."""
+
+
+@dataclass(frozen=True, order=True)
+class CheckResult:
+    """What one check of a table found."""
+
+    check: str
+    failed: int
+    """Rows; 0 where it passed."""
+    severity: Literal["error", "warning"] = "warning"
+    """An ``error`` closes the gate of a run before anything is published; a ``warning`` is reported."""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What all checks of a table found."""
+
+    rows: int
+    """Rows that were judged."""
+    results: tuple[CheckResult, ...]
+    """Every check, those that passed too."""
 
 
 class QualityEngine(Protocol):
     """Judges the rows of one table."""
 
-    def check(self, rows: DataFrame, table: Table) -> Iterable[tuple[str, int]]:
-        """Return (check, failed rows) for every check of the table that failed."""
+    def check(self, rows: DataFrame, table: Table) -> Iterable[CheckResult | tuple[str, int]]:
+        """Return every check of the table that failed; as (check, failed rows) it is a warning."""
+        ...
+
+
+@runtime_checkable
+class Verifier(Protocol):
+    """A quality engine that also tells the checks that passed: what it finds is kept as a history of each check."""
+
+    def verify(self, rows: DataFrame, table: Table) -> Verification:
+        """Judge a table by all its checks; a run asks this instead of ``check``."""
+        ...
+
+
+@runtime_checkable
+class Profiler(Protocol):
+    """A quality engine that describes the columns of any table: ``mlbsdk quality profile --engine NAME``."""
+
+    def profile(self, rows: DataFrame, table: str) -> TableProfile:
+        """Return what each column holds; columns of nested types are left out."""
+        ...
+
+
+@runtime_checkable
+class Suggester(Protocol):
+    """A quality engine that proposes rules: ``mlbsdk quality suggest --engine NAME``."""
+
+    def suggest(self, rows: DataFrame, table: Table) -> Iterable[SuggestedRule]:
+        """Return rules that hold on these rows and that the table does not have, in the mapping's own form."""
         ...
 
 

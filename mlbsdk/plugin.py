@@ -34,8 +34,10 @@ from mlbsdk.errors import (
 )
 from mlbsdk.hookspecs import (
     HOOKSPEC_VERSION,
+    CheckResult,
     CommandDecl,
     ListenerDecl,
+    Profiler,
     QualityDecl,
     QualityEngine,
     RangeSource,
@@ -47,8 +49,12 @@ from mlbsdk.hookspecs import (
     StorageDecl,
     StoredFile,
     StreamSource,
+    Suggester,
     TableInspector,
+    TableReader,
     TransformDecl,
+    Verification,
+    Verifier,
     Writer,
     WriterDecl,
     hookimpl,
@@ -56,6 +62,7 @@ from mlbsdk.hookspecs import (
 
 if TYPE_CHECKING:
     from mlbsdk.cli.columns import aligned
+    from mlbsdk.mapping.compile import compile_mapping
     from mlbsdk.mapping.ddl import CREATE_LEDGER as CREATE_POSTGRES_LEDGER
     from mlbsdk.mapping.ddl import PostgresTable
     from mlbsdk.mapping.ddl import names as postgres_names
@@ -68,6 +75,19 @@ if TYPE_CHECKING:
     from mlbsdk.mapping.plan import CAPTURED_AT, LINEAGE, Plan, Table
     from mlbsdk.mapping.plan import Node as JsonNode
     from mlbsdk.plugins import Plugins
+    from mlbsdk.quality.checks import Check, table_checks
+    from mlbsdk.quality.profile import ColumnProfile, TableProfile, profiled_columns, value_counts
+    from mlbsdk.quality.suggestions import (
+        SuggestedRule,
+        category_rule,
+        is_category,
+        is_measured,
+        not_null_rule,
+        open_columns,
+        range_rule,
+        those_that_hold,
+        unique_rule,
+    )
     from mlbsdk.report import RunReport
     from mlbsdk.runtime.batch import Batch, Decisions, Document, TableRows, TableWritten, decisions_by_table, names_seen
     from mlbsdk.runtime.captures import capture_files, is_envelope, response_of, texts
@@ -86,6 +106,9 @@ __all__ = [
     "AmbiguousKeyError",
     "BaseTransformation",
     "Batch",
+    "Check",
+    "CheckResult",
+    "ColumnProfile",
     "CommandDecl",
     "Condition",
     "ConfigurationError",
@@ -105,6 +128,7 @@ __all__ = [
     "PluginFailedError",
     "Plugins",
     "PostgresTable",
+    "Profiler",
     "QualityDecl",
     "QualityEngine",
     "QualityGateError",
@@ -124,43 +148,77 @@ __all__ = [
     "StoredSchemaError",
     "StoredTable",
     "StreamSource",
+    "SuggestedRule",
+    "Suggester",
     "Table",
     "TableInspector",
+    "TableProfile",
+    "TableReader",
     "TableRows",
     "TableWritten",
     "TargetSchemaError",
     "TargetUnwritableError",
     "TransformDecl",
     "TransformMapping",
+    "Verification",
+    "Verifier",
     "WriteError",
     "Writer",
     "WriterDecl",
     "aligned",
     "capture_files",
+    "category_rule",
     "comparable",
+    "compile_mapping",
     "conditions",
     "decisions_by_table",
     "did_you_mean",
     "document_key",
     "document_tree",
     "hookimpl",
+    "is_category",
     "is_envelope",
+    "is_measured",
     "load_file",
     "load_mapping",
     "matching",
     "names_seen",
+    "not_null_rule",
+    "open_columns",
     "parse_path",
     "postgres_names",
     "postgres_quoted",
     "postgres_schemas",
+    "profiled_columns",
+    "range_rule",
     "response_of",
     "row_places",
     "shortened",
+    "table_checks",
     "texts",
+    "those_that_hold",
+    "unique_rule",
+    "value_counts",
 ]
 
 #: public name -> (module, name there)
 _LAZY = {
+    "compile_mapping": ("mlbsdk.mapping.compile", "compile_mapping"),
+    "Check": ("mlbsdk.quality.checks", "Check"),
+    "table_checks": ("mlbsdk.quality.checks", "table_checks"),
+    "ColumnProfile": ("mlbsdk.quality.profile", "ColumnProfile"),
+    "TableProfile": ("mlbsdk.quality.profile", "TableProfile"),
+    "profiled_columns": ("mlbsdk.quality.profile", "profiled_columns"),
+    "value_counts": ("mlbsdk.quality.profile", "value_counts"),
+    "SuggestedRule": ("mlbsdk.quality.suggestions", "SuggestedRule"),
+    "those_that_hold": ("mlbsdk.quality.suggestions", "those_that_hold"),
+    "not_null_rule": ("mlbsdk.quality.suggestions", "not_null_rule"),
+    "unique_rule": ("mlbsdk.quality.suggestions", "unique_rule"),
+    "range_rule": ("mlbsdk.quality.suggestions", "range_rule"),
+    "category_rule": ("mlbsdk.quality.suggestions", "category_rule"),
+    "open_columns": ("mlbsdk.quality.suggestions", "open_columns"),
+    "is_category": ("mlbsdk.quality.suggestions", "is_category"),
+    "is_measured": ("mlbsdk.quality.suggestions", "is_measured"),
     "postgres_quoted": ("mlbsdk.mapping.ddl", "quoted"),
     "postgres_names": ("mlbsdk.mapping.ddl", "names"),
     "comparable": ("mlbsdk.runtime.parse", "comparable"),

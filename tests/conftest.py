@@ -37,6 +37,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
     # Amazon's SDK is 275 MB, so only where a test that was chosen has a bucket.
     if any({"spark", "bucket"} <= set(getattr(item, "fixturenames", ())) for item in request.session.items):
         needs.append(plugins.storage("s3a").spark)
+    needs.append(plugins.quality("deequ").spark)
     folder = tmp_path_factory.mktemp("spark")
     settings = {
         "spark.master": "local[2]",

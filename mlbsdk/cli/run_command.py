@@ -68,7 +68,8 @@ def run(
         list[str] | None,
         typer.Option(
             metavar="ENGINE",
-            help="Also let this plugin's quality engine judge the tables; what it finds is a warning. May be repeated.",
+            help="Also let this plugin's quality engine, such as deequ, judge the tables before anything is published. "
+            "May be repeated.",
         ),
     ] = None,
     config: Annotated[Path | None, typer.Option(help="Settings file. Default: mlbsdk.yaml, if there is one.")] = None,

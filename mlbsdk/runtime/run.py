@@ -62,7 +62,8 @@ class RunRequest:
     own_only: bool = False
     """Leave out captures that say they are responses of another endpoint or method, instead of rejecting them."""
     quality: tuple[str, ...] = ()
-    """Engines of plugins that judge the tables beside the mapping's own rules; what they find is a warning."""
+    """Engines of plugins that judge the tables beside the mapping's own rules: what they call an error closes the gate
+    before anything is published, whatever ``on_error`` says, and all else is a warning."""
 
 
 def run(
@@ -133,7 +134,13 @@ class PreparedRun:
                 self.storages.use_in(spark)
             kind = plugins.call(self.transform, transformation_for, self.transform.name, self.transform.make)
             steps = kind(
-                spark, self.mapping, source=self.source, writer=self.writer, on_error=request.on_error, report=report
+                spark,
+                self.mapping,
+                source=self.source,
+                writer=self.writer,
+                on_error=request.on_error,
+                report=report,
+                engines=self.engines,
             )
             with interpreting(spark, self.size):
                 try:
@@ -145,9 +152,9 @@ class PreparedRun:
                             tables = steps.transform(raw)
                         self._note_nothing()
                     with watchers.phase("write"):
-                        report.quality += self.engines.judge(tables, steps.plan)
                         with plugins.running(self.writer_decl, "writing"):
                             steps.write_targets(tables)
+                        self.engines.keep_figures(report)
                 finally:
                     steps.release()
             watchers.batch_written(0)

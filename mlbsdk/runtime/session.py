@@ -20,7 +20,7 @@ from mlbsdk.settings import home
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-_JOINED = ("spark.sql.extensions", "spark.jars.packages")
+_JOINED = ("spark.sql.extensions", "spark.jars.packages", "spark.jars.excludes")
 _JAVA_OPTIONS = "spark.driver.extraJavaOptions"
 _GOOD_JAVA = ("11", "17")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import gzip
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -27,6 +27,7 @@ from mlbsdk.quality import native, quarantine
 from mlbsdk.report import DocumentsReport, RuleReport, RunReport, TableReport
 from mlbsdk.runtime.batch import Batch, Document, TableRows, TableWritten, key_value
 from mlbsdk.runtime.cut import RunStamp
+from mlbsdk.runtime.engines import Engines
 from mlbsdk.runtime.held import Held, hold_here, hold_on_executors
 from mlbsdk.runtime.parse import ParsedDocument, parse
 from mlbsdk.runtime.raw import RAW_SCHEMA, RawBatch
@@ -107,6 +108,7 @@ class BaseTransformation:
         on_error: the quality policy; by default ``fail`` in batch and ``quarantine`` in streaming.
         report: the run's report, filled while the steps run.
         standing: queries of the mapping that small batches go through, of a stream on this machine.
+        engines: quality engines of plugins that judge the tables as well; none by default.
     """
 
     name: ClassVar[str | None] = None
@@ -122,6 +124,7 @@ class BaseTransformation:
         on_error: OnError | None = None,
         report: RunReport | None = None,
         standing: StandingQueries | None = None,
+        engines: Engines | None = None,
     ) -> None:
         self.spark = spark
         self.mapping = mapping.mapping
@@ -131,6 +134,7 @@ class BaseTransformation:
         self.writer = writer
         self.on_error = on_error or (OnError.FAIL if mode is TransformMode.BATCH else OnError.QUARANTINE)
         self.standing = standing
+        self.engines = engines
         self.report = report or new_report(self.plan, "", "", mode.value)
         self.intake = Intake()
         self._raw: RawBatch | None = None
@@ -221,7 +225,8 @@ class BaseTransformation:
             By table name, what changed in the store.
 
         Raises:
-            QualityGateError: rows failed checks of severity error and the policy is ``fail``: nothing was written.
+            QualityGateError: rows failed checks of severity error and the policy is ``fail``, or checks of a quality
+                engine of severity error failed on the rows to be published: nothing was written.
             AmbiguousKeyError: rows of one document have the same primary key, likewise.
         """
         if self.writer is None:
@@ -369,14 +374,18 @@ class BaseTransformation:
             verdicts = native.judge_frames(tables, by_name.values())
         self._report_verdicts(verdicts)
         bad = {name: verdict for name, verdict in verdicts.items() if verdict.errors}
-        if bad and self.on_error is OnError.FAIL:
-            self._close_gate(bad, {name: arrow.get(name, tables[name]) for name in bad})
+        if self.on_error is OnError.FAIL:
+            refused = self._asked_engines(tables)
+            if bad or refused:
+                self._close_gate(bad, {name: arrow.get(name, tables[name]) for name in bad}, refused)
         rows = {
             name: TableRows(by_name[name], frame, arrow.get(name), verdicts[name].rows)
             for name, frame in tables.items()
             if name not in bad
         }
         rows |= self._without_bad(tables, bad, small)
+        if self.on_error is OnError.QUARANTINE:
+            self._close_gate_on_engines({name: one.frame for name, one in rows.items() if name in by_name})
         return {name: rows[name] for name in [*tables, *(set(rows) - set(tables))]}
 
     def _without_bad(
@@ -416,7 +425,26 @@ class BaseTransformation:
             for check, count in verdict.failed.items():
                 self.report.quality.append(RuleReport(name, check, verdict.severity(check), count))
 
-    def _close_gate(self, bad: Mapping[str, native.Verdict], rows: Mapping[str, Any]) -> None:
+    def _asked_engines(self, tables: Mapping[str, DataFrame]) -> list[RuleReport]:
+        """Let the quality engines of plugins judge tables; return what they call an error."""
+        found = self.engines.judge(tables, self.plan) if self.engines is not None else []
+        self.report.quality += found
+        return [rule for rule in found if rule.severity == "error"]
+
+    def _close_gate_on_engines(self, published: Mapping[str, DataFrame]) -> None:
+        """Publish nothing where an engine calls rows wrong that quarantine would let pass: it does not say which."""
+        refused = self._asked_engines(published)
+        if refused:
+            found = [f"{rule.table} {rule.rule} ({rule.failed} rows)" for rule in refused]
+            raise QualityGateError(
+                f"rows break {len(found)} checks of severity error: {shortened(found, 8)}.",
+                fix="Nothing was published. An engine counts rows and does not say which, so none can be quarantined: "
+                "correct the mapping or the source, or make the rule a warning.",
+            )
+
+    def _close_gate(
+        self, bad: Mapping[str, native.Verdict], rows: Mapping[str, Any], refused: Sequence[RuleReport]
+    ) -> None:
         for name, verdict in bad.items():
             if native.UNIQUE_KEY in verdict.failed:
                 keys = native.repeated_keys(verdict.table, rows[name])
@@ -429,6 +457,7 @@ class BaseTransformation:
         found = [
             f"{name} {check} ({count} rows)" for name, verdict in bad.items() for check, count in verdict.errors.items()
         ]
+        found += [f"{rule.table} {rule.rule} ({rule.failed} rows)" for rule in refused]
         raise QualityGateError(
             f"rows break {len(found)} rules of severity error: {shortened(found, 8)}.",
             fix="Nothing was published. Correct the mapping or the source, or run with --on-error quarantine.",

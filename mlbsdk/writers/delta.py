@@ -20,7 +20,7 @@ from mlbsdk.runtime.batch import NO_DECISIONS, Batch, Decisions, TableRows, Tabl
 from mlbsdk.runtime.threads import in_threads
 from mlbsdk.writers.changes import compare, rows_of
 from mlbsdk.writers.lakehouse import Lakehouse, Ledger, documents_predicate, storable
-from mlbsdk.writers.stored import check_types, stored_table
+from mlbsdk.writers.stored import check_types, read_stored, stored_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -59,6 +59,14 @@ class DeltaWriter:
             return None
         found = self.house.open_delta(path)
         return stored_table(_stored_schema(found), table, found.metadata().partition_columns)
+
+    def read(self, spark: SparkSession, table: str) -> DataFrame:
+        """Return the rows of a table as they are stored.
+
+        Raises:
+            SourceError: there is no such table.
+        """
+        return read_stored(spark, "delta", self.house.path(table), table)
 
     def write(self, batch: Batch) -> Mapping[str, TableWritten]:
         """Write all tables, a few at a time. Each table changes in one commit.

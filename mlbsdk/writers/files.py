@@ -26,10 +26,10 @@ from mlbsdk.runtime.storage import read_text
 from mlbsdk.runtime.threads import in_threads
 from mlbsdk.writers.lakehouse import Lakehouse, Ledger, storable
 from mlbsdk.writers.staging import ArrowStaging, SparkStaging, Staging, as_spark_spells
-from mlbsdk.writers.stored import check_file_types, stored_files
+from mlbsdk.writers.stored import check_file_types, read_stored, stored_files
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
     from mlbsdk.mapping.differences import StoredTable
     from mlbsdk.mapping.plan import Table
@@ -112,6 +112,14 @@ class FileWriter:
         """Return a table as it is stored; None where it is not."""
         files = self._stored(table.name)
         return stored_files(self.house.storage, files, self.house.path(table.name), self.format, table)
+
+    def read(self, spark: SparkSession, table: str) -> DataFrame:
+        """Return the rows of a table as they are stored; what only folders' names say is text.
+
+        Raises:
+            SourceError: there is no such table.
+        """
+        return read_stored(spark, self.format, self.house.path(table), table)
 
     def write(self, batch: Batch) -> Mapping[str, TableWritten]:
         """Stage all tables, then publish them together.

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.types as types
 
-from mlbsdk.errors import StoredSchemaError
+from mlbsdk.errors import SourceError, StoredSchemaError
 from mlbsdk.hookspecs import Storage, StoredFile
 from mlbsdk.mapping.differences import StoredTable
 from mlbsdk.mapping.plan import LINEAGE, Table
 from mlbsdk.runtime.arrow import arrow_schema
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+#: Spark guesses the types of partition folders, and "007" would come back as 7.
+_GUESSING = "spark.sql.sources.partitionColumnTypeInference.enabled"
 
 
 def check_types(stored: pa.Schema, table: Table, path: str) -> None:
@@ -91,6 +97,31 @@ def stored_files(
         partition_by=tuple(partition_by),
         wanted_partition=table.partition_by,
     )
+
+
+def read_stored(spark: SparkSession, format: str, path: str, table: str) -> DataFrame:
+    """Return the rows of a table's folder, with every column that any of its files has.
+
+    Raises:
+        SourceError: there is no table in it.
+    """
+    from pyspark.errors import AnalysisException
+
+    before = spark.conf.get(_GUESSING, "true")
+    spark.conf.set(_GUESSING, "false")
+    try:
+        return spark.read.format(format).option("mergeSchema", "true").load(_plain_path(path))
+    except AnalysisException as problem:
+        raise SourceError(
+            f"there is no {format} table '{table}' at '{path}'", fix="Name another table, or run its transform first."
+        ) from problem
+    finally:
+        spark.conf.set(_GUESSING, before or "true")
+
+
+def _plain_path(path: str) -> str:
+    """Return a path that Spark does not take for a pattern."""
+    return path.translate({ord(char): f"\\{char}" for char in "[]{}*?\\"})
 
 
 def column_names(storage: Storage, file: str, format: str) -> list[str]:

@@ -2,4 +2,4 @@
 
 from mlbsdk.testing.contracts.of_quality import *  # noqa: F403
 
-CONTRACT_NAMES = ["native"]
+CONTRACT_NAMES = ["native", "deequ"]

@@ -32,6 +32,7 @@ def mlbsdk_writers() -> Iterable[WriterDecl]:
             summary="Tables schema.table of a PostgreSQL database, all of a batch in one transaction.",
             make=_writer,
             supports=frozenset({"upsert", "delete", "atomic", "stream"}),
+            reading=_JDBC,
         )
     ]
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import psycopg
 
-from mlbsdk.plugin import RAW_SCHEMA, ConfigurationError, EnvironmentProblem
+from mlbsdk.plugin import RAW_SCHEMA, ConfigurationError, EnvironmentProblem, postgres_quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 _DRIVER = "org.postgresql.Driver"
 #: Rows that a task holds at once; each may have some megabytes.
 _FETCH = 16
+#: Rows of a clean table that are fetched at once.
+_FETCH_OF_TABLE = 10_000
 #: libpq's parameter -> the driver's. What the two have by the same meaning.
 _CARRIED = {
     "sslmode": "sslmode",
@@ -90,13 +93,35 @@ def read(
         EnvironmentProblem: the driver is not in the session.
         ConfigurationError: the driver can't connect as libpq can.
     """
+    with _explained(address):
+        frame = spark.read.jdbc(
+            address,
+            f"({query}) AS captures",
+            predicates=list(predicates),
+            properties={**options, "fetchsize": str(_FETCH)},
+        )
+    return _raw_rows(frame)
+
+
+def table(spark: SparkSession, address: str, options: Mapping[str, str], name: str) -> DataFrame:
+    """Return the rows of a clean table ``schema.table``; address and options as for :func:`read`.
+
+    Raises:
+        EnvironmentProblem, ConfigurationError: as :func:`read`.
+    """
+    quoted = ".".join(postgres_quoted(part) for part in name.split("."))
+    properties = {**options, "fetchsize": str(_FETCH_OF_TABLE), "preferTimestampNTZ": "true"}
+    with _explained(address):
+        return spark.read.jdbc(address, quoted, properties=properties)
+
+
+@contextlib.contextmanager
+def _explained(address: str) -> Iterator[None]:
+    """Say what to do where Spark finds no driver, or can't connect."""
     from py4j.protocol import Py4JJavaError
 
-    connection_options = {**options, "fetchsize": str(_FETCH)}
     try:
-        frame = spark.read.jdbc(
-            address, f"({query}) AS captures", predicates=list(predicates), properties=connection_options
-        )
+        yield
     except Py4JJavaError as problem:
         cause = problem.java_exception
         name, text = cause.getClass().getName(), (cause.getMessage() or "").strip().splitlines()
@@ -109,7 +134,6 @@ def read(
             f"Spark can't connect to {address}: {text[0] if text else name}",
             fix="Spark reads over TCP: name a host that every executor reaches, and a user who may log in from there.",
         ) from None
-    return _raw_rows(frame)
 
 
 def _raw_rows(frame: DataFrame) -> DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import binascii
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
@@ -13,6 +13,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_e
 from mlbsdk.plugin import (
     Batch,
     Decisions,
+    SourceError,
     StoredTable,
     Table,
     TableWritten,
@@ -21,6 +22,7 @@ from mlbsdk.plugin import (
     decisions_by_table,
     names_seen,
 )
+from mlbsdk_plugin_postgres import jdbc
 from mlbsdk_plugin_postgres.catalog import OWN_SCHEMA, as_stored, make_own, make_partitions, make_tables, read
 from mlbsdk_plugin_postgres.connection import Database, dataset, explained, may_pass
 from mlbsdk_plugin_postgres.staging import (
@@ -31,6 +33,9 @@ from mlbsdk_plugin_postgres.staging import (
     stage_here,
 )
 from mlbsdk_plugin_postgres.upsert import Documents, take
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
 
 #: (this, checksum of a table's name) is the advisory lock of its writers.
 _TABLE_LOCK = 0x4D4C4254
@@ -81,6 +86,21 @@ class PostgresWriter:
         with explained(f"the database {self.database.shown} can't be read", WriteError):
             found = read(self._connection(), table.name)
         return as_stored(table, found) if found else None
+
+    def read(self, spark: SparkSession, table: str) -> DataFrame:
+        """Return the rows of a table, over one connection: as they are at one moment.
+
+        Raises:
+            SourceError: there is no way to the database, or no such table in it.
+        """
+        with explained(f"'{table}' can't be read from the database {self.database.shown}", SourceError):
+            connection = self._connection()
+            if read(connection, table) is None:
+                raise SourceError(
+                    f"the database {self.database.shown} has no table '{table}'",
+                    fix="Name another table, or run its transform first.",
+                )
+            return jdbc.table(spark, jdbc.url(connection), jdbc.properties(connection), table)
 
     def write(self, batch: Batch) -> Mapping[str, TableWritten]:
         """Write all tables in one transaction; where the connection is lost, again for up to a minute.
