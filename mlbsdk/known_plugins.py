@@ -18,6 +18,7 @@ KNOWN: dict[tuple[str, str], str] = {
     ("writer", "postgresql"): "mlbsdk-plugin-postgres",
     ("writer", "s3a"): "mlbsdk-plugin-s3",
     ("quality", "deequ"): "mlbsdk-plugin-deequ",
+    ("derived", "analytics.*"): "mlbsdk-plugin-analytics",
     ("listener", "atlas"): "mlbsdk-plugin-atlas",
 }
 

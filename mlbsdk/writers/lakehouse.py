@@ -17,7 +17,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from mlbsdk.errors import ConfigurationError, TargetUnwritableError, WriteError, shortened
+from mlbsdk.errors import ConfigurationError, SourceError, TargetUnwritableError, WriteError, shortened
 from mlbsdk.mapping.plan import Plan, Table
 from mlbsdk.runtime.addresses import child, dataset_of, is_local, local_path
 from mlbsdk.runtime.batch import Decisions, Document, TableRows, decisions_by_table, names_seen
@@ -41,6 +41,25 @@ class Lakehouse:
     def housekeeping(self) -> str:
         """Where mlbsdk keeps what is not a table: ledger, lock, reports, lineage."""
         return child(self.root, HOUSEKEEPING)
+
+    def table_names(self, format: str) -> tuple[str, ...]:
+        """Return the names of the tables that are stored in a format, sorted.
+
+        Raises:
+            SourceError: there is no such folder on this machine.
+            ConfigurationError: the folder is not on this machine.
+        """
+        if not self.is_local:
+            raise ConfigurationError(f"'{self.root}' is not on this machine", fix="Name a target on a local path.")
+        root = Path(self.root)
+        if not root.is_dir():
+            raise SourceError(f"there is no target at '{self.root}'", fix="Run a transform into it first.")
+        folders = (path for path in root.glob("*/*") if path.is_dir() and not path.parent.name.startswith(("_", ".")))
+
+        def holds(path: Path) -> bool:
+            return (path / "_delta_log").is_dir() if format == "delta" else any(path.rglob(f"*.{format}"))
+
+        return tuple(sorted(f"{path.parent.name}.{path.name}" for path in folders if holds(path)))
 
     def dataset(self, table: str) -> tuple[str, str]:
         """Return a table's OpenLineage (namespace, name)."""
