@@ -23,6 +23,7 @@ from mlbsdk.mapping.plan import CAPTURED_AT, TRANSFORMED_AT
 from mlbsdk.plugins import Plugins
 from mlbsdk.runtime.addresses import split_address
 from mlbsdk.runtime.failures import told_in_a_sentence
+from mlbsdk.runtime.interpreting import interpreting
 from mlbsdk.runtime.preparation import DEFAULT_TARGET
 from mlbsdk.runtime.session import session
 from mlbsdk.runtime.stored_tables import StoredTables
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 FINGERPRINT = "inputs_fingerprint"
 #: More groups than this are not named one by one: their partitions are made again whole.
 _MOST_NAMED = 2000
+#: Documents, counted once for each of their groups, up to which making code takes longer than it saves.
+_FEW_DOCUMENTS = 5000
 _PATTERN = frozenset("*?[")
 
 Group = tuple[Any, ...]
@@ -130,6 +133,8 @@ def build(
             stored.require(name, decl.name)
         absent = [name for name in decl.optional_inputs if name not in stored.names]
         report.notes += [f"{decl.name}: '{name}' is not there, so it was made without it" for name in absent]
+    # Delta's own default, 50 tasks to read a table's log, suits tables of another size.
+    settings = {"spark.databricks.delta.snapshotPartitions": "2"} | dict(settings or {})
     spark = spark or session([plugins.writer("delta").spark, stored.writer_decl.spark], settings, log_file)
     with house.locked(), told_in_a_sentence():
         for decl in declared:
@@ -184,6 +189,8 @@ class _Build:
     path: str
     partition_by: Sequence[str] | None
     z_order_by: Sequence[str] | None
+    sizes: dict[Group, int] = field(default_factory=dict)
+    """Documents by group, once its fingerprint is known."""
 
     def run(self) -> DerivedTableReport:
         """Compare, make what differs, commit it, put files in order."""
@@ -226,7 +233,10 @@ class _Build:
         )
         made_from = hashlib.md5("\n".join(common).encode(), usedforsecurity=False).hexdigest()
         fingerprint = F.md5(F.concat_ws(" ", F.lit(made_from), "documents")).alias(FINGERPRINT)
-        found = {tuple(row)[:-1]: row[FINGERPRINT] for row in of_groups.select(*group, fingerprint).collect()}
+        found = {
+            tuple(row)[:-2]: (row[FINGERPRINT], row["documents"])
+            for row in of_groups.select(*group, fingerprint, F.size("documents").alias("documents")).collect()
+        }
         without = next((one for one in found if None in one), None)
         if without is not None:
             raise PluginFailedError(
@@ -234,7 +244,8 @@ class _Build:
                 where=self.plugins.origin(self.decl),
                 fix="Its groups() must leave out rows without one.",
             )
-        return found
+        self.sizes.update({one: size for one, (_, size) in found.items()})
+        return {one: mark for one, (mark, _) in found.items()}
 
     def _stored_fingerprints(self) -> dict[Group, str] | None:
         """Return the fingerprint that each stored group was made from; None where there is no table."""
@@ -265,32 +276,31 @@ class _Build:
         touched: set[Group],
         report: DerivedTableReport,
     ) -> None:
-        rows = self._rows(membership, {key: current[key] for key in touched if key in current})
+        everything = touched >= current.keys()
+        rows = self._rows(membership, {key: current[key] for key in touched if key in current}, whole=everything)
         partitions = self._partitions(rows.columns)
-        writer = rows.write.format("delta").partitionBy(*partitions)
-        if stored is None:
-            commit = writer.mode("overwrite")
-        elif not self._is_as_stored(rows.schema, partitions):
-            rows = self._rows(membership, current)
+        options: dict[str, str] = {}
+        if stored is not None and not self._is_as_stored(rows.schema, partitions):
+            rows = self._rows(membership, current, whole=True)
             report.groups_built = len(current.keys() | stored.keys())
-            commit = (
-                rows.write.format("delta").partitionBy(*partitions).mode("overwrite").option("overwriteSchema", "true")
-            )
-        elif len(touched) > _MOST_NAMED:
+            options["overwriteSchema"] = "true"
+        elif stored is not None and not everything and len(touched) <= _MOST_NAMED:
+            options["replaceWhere"] = _groups_condition(self.decl.group_by, touched)
+        elif stored is not None and not everything:
             wide, where = self._whole_partitions(partitions, current.keys() | stored.keys(), touched)
             report.groups_built = len(wide)
-            rows = self._rows(membership, {key: current[key] for key in wide if key in current})
-            commit = rows.write.format("delta").partitionBy(*partitions).mode("overwrite").option("replaceWhere", where)
-        else:
-            commit = writer.mode("overwrite").option("replaceWhere", _groups_condition(self.decl.group_by, touched))
-        with self.plugins.running(self.decl, "making its rows"):
+            rows = self._rows(membership, {key: current[key] for key in wide if key in current}, whole=False)
+            options["replaceWhere"] = where
+        commit = rows.write.format("delta").mode("overwrite").partitionBy(*partitions).options(**options)
+        few = sum(self.sizes.values()) <= _FEW_DOCUMENTS
+        with self.plugins.running(self.decl, "making its rows"), interpreting(self.spark, 0 if few else None):
             commit.option("delta.checkpointInterval", "100").save(self.path)
         report.version, figures = self._last_commit()
         report.rows_written = figures.get("numOutputRows", 0)
         report.rows_removed = figures.get("numDeletedRows", 0) if stored is not None else 0
 
-    def _rows(self, membership: DataFrame, groups: Mapping[Group, str]) -> DataFrame:
-        """Return the rows of some groups, made from the documents of these groups."""
+    def _rows(self, membership: DataFrame, groups: Mapping[Group, str], *, whole: bool) -> DataFrame:
+        """Return the rows of groups, made from the documents of these groups; ``whole``: they are all groups."""
         from pyspark.sql import functions as F
         from pyspark.sql.types import StringType, StructField, StructType
 
@@ -299,13 +309,15 @@ class _Build:
             [*(membership.schema[name] for name in group), StructField(FINGERPRINT, StringType(), nullable=False)]
         )
         wanted = self.spark.createDataFrame([(*one, mark) for one, mark in groups.items()], schema)
-        documents = membership.join(F.broadcast(wanted), group, "left_semi").select(*key).distinct()
-        restricted = {
-            name: frame.join(documents, key, "left_semi") if set(key) <= set(frame.columns) else frame
-            for name, frame in self.inputs.items()
-        }
+        inputs = self.inputs
+        if not whole:
+            documents = F.broadcast(membership.join(F.broadcast(wanted), group, "left_semi").select(*key).distinct())
+            inputs = {
+                name: frame.join(documents, key, "left_semi") if set(key) <= set(frame.columns) else frame
+                for name, frame in self.inputs.items()
+            }
         with self.plugins.running(self.decl, "making its rows"):
-            rows = self.table.rows(restricted)
+            rows = self.table.rows(inputs)
         lacking = [name for name in (*self.decl.primary_key, *group) if name not in rows.columns]
         if lacking:
             raise PluginFailedError(

@@ -68,12 +68,11 @@ class DeltaWriter:
 
     def read_table(self, spark: SparkSession, table: str) -> DataFrame:
         """Return the rows of a table's newest version."""
-        from delta.tables import DeltaTable as SparkDeltaTable
+        from deltalake import DeltaTable
 
         path = self.house.path(table)
         # Without a version each Spark job would read the newest one of its own time.
-        version = SparkDeltaTable.forPath(spark, path).history(1).select("version").first()
-        return spark.read.format("delta").option("versionAsOf", version[0] if version else 0).load(path)
+        return spark.read.format("delta").option("versionAsOf", DeltaTable(path).version()).load(path)
 
     def write(self, batch: Batch) -> Mapping[str, TableWritten]:
         """Write all tables, a few at a time. Each table changes in one commit.

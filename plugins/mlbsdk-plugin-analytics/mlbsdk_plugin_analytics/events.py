@@ -1,10 +1,9 @@
-"""What plays, pitches and runners say of each player's game, counted without the boxscore.
-
-All results have one row for each player of a side in a game: ``game_pk``, ``side`` (his own) and ``player_id``.
-"""
+"""What plays, pitches and runners say of each player's game, counted without the boxscore."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import reduce
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,6 +11,11 @@ if TYPE_CHECKING:
 
 PLAYER = ("game_pk", "side", "player_id")
 _PLAY = ("game_pk", "at_bat_index")
+
+
+def _texts(*values: str) -> str:
+    return "(" + ", ".join(f"'{value}'" for value in values) + ")"
+
 
 #: Results of a plate appearance, as StatsAPI's eventTypes say; other results end a half inning on the bases.
 _WALKS = ("walk", "intent_walk")
@@ -25,166 +29,126 @@ _PLATE_APPEARANCES = (
     *("field_out", "force_out", "fielders_choice", "fielders_choice_out", "field_error", "error"),
     *("grounded_into_double_play", "grounded_into_triple_play", "double_play", "triple_play"),
 )
+_NO_AT_BATS = (*_WALKS, *_SAC_FLIES, *_SAC_BUNTS, "hit_by_pitch", "catcher_interf")
 #: Calls of pitches, https://statsapi.mlb.com/api/v1/pitchCodes: S swinging strike, W in the dirt, T foul tip, Q at a
 #: pitchout; F foul, X D E in play. Bunts (L, M, O, R) are no swings here.
 _WHIFFS = ("S", "W", "T", "Q")
 _SWINGS = (*_WHIFFS, "F", "X", "D", "E")
 _IN_PLAY = ("X", "D", "E")
-#: mph; degrees: MLB's glossary.
-_HARD_HIT = "launch_speed >= 95"
-_SWEET_SPOT = "launch_angle BETWEEN 8 AND 32"
-#: From 98 mph at 26 to 30 degrees, a wider angle for each mph, up to 8 to 50 degrees.
-_BARREL = (
-    "launch_speed >= 98 AND launch_angle BETWEEN 8 AND 50 AND launch_speed * 1.5 - launch_angle >= 117 "
-    "AND launch_speed + launch_angle >= 124"
-)
+
+#: Counts of a plate appearance, for its batter and for its pitcher, as SQL over a play.
+_BATTING = {
+    "plate_appearances": "1",
+    "at_bats": f"if(event_type IN {_texts(*_NO_AT_BATS)}, 0, 1)",
+    "hits": f"if(event_type IN {_texts(*_HITS)}, 1, 0)",
+    "doubles": "if(event_type = 'double', 1, 0)",
+    "triples": "if(event_type = 'triple', 1, 0)",
+    "home_runs": "if(event_type = 'home_run', 1, 0)",
+    "total_bases": "CASE event_type WHEN 'single' THEN 1 WHEN 'double' THEN 2 WHEN 'triple' THEN 3 "
+    "WHEN 'home_run' THEN 4 ELSE 0 END",
+    "rbi": "coalesce(rbi, 0)",
+    "base_on_balls": f"if(event_type IN {_texts(*_WALKS)}, 1, 0)",
+    "intentional_walks": "if(event_type = 'intent_walk', 1, 0)",
+    "strike_outs": f"if(event_type IN {_texts(*_STRIKE_OUTS)}, 1, 0)",
+    "hit_by_pitch": "if(event_type = 'hit_by_pitch', 1, 0)",
+    "sac_flies": f"if(event_type IN {_texts(*_SAC_FLIES)}, 1, 0)",
+    "sac_bunts": f"if(event_type IN {_texts(*_SAC_BUNTS)}, 1, 0)",
+}
+_PITCHING = {
+    "batters_faced": "1",
+    **{name: _BATTING[name] for name in ("hits", "home_runs", "base_on_balls", "intentional_walks", "strike_outs")},
+    "hit_batsmen": _BATTING["hit_by_pitch"],
+}
+#: Counts of a movement, for the runner, and for the pitcher.
+_SCORED = "end_base = 'score' AND coalesce(is_out, false) = false"
+_RUNNING = {
+    "runs": f"if({_SCORED}, 1, 0)",
+    "stolen_bases": "if(event_type LIKE 'stolen_base%' AND coalesce(is_out, false) = false, 1, 0)",
+    "caught_stealing": "if(event_type RLIKE '^(pickoff_)?caught_stealing' AND is_out, 1, 0)",
+}
+_RUNNERS_ALLOWED = {
+    "outs": "if(is_out, 1, 0)",
+    "runs": f"if({_SCORED}, 1, 0)",
+    "earned_runs": f"if({_SCORED} AND is_earned, 1, 0)",
+}
+_THROWN = {
+    "pitches_thrown": "1",
+    "strikes": "if(is_strike OR is_in_play, 1, 0)",
+    "balls": "if(is_ball, 1, 0)",
+    "swings": f"if(pitch_call_code IN {_texts(*_SWINGS)}, 1, 0)",
+    "whiffs": f"if(pitch_call_code IN {_texts(*_WHIFFS)}, 1, 0)",
+}
+#: Of batted balls with a measured exit velocity; mph and degrees. docs/analytics.md cites the definitions.
+_BATTED = {
+    "batted_balls": "1",
+    # Of decimals, so that the sum is the same in any order.
+    "exit_velocity_sum": "launch_speed",
+    "exit_velocity_max": "launch_speed",
+    "hard_hit_balls": "if(launch_speed >= 95, 1, 0)",
+    "sweet_spot_balls": "if(launch_angle BETWEEN 8 AND 32, 1, 0)",
+    # From 98 mph at 26 to 30 degrees, a wider angle for each mph, up to 8 to 50 degrees.
+    "barrels": "if(launch_speed >= 98 AND launch_angle BETWEEN 8 AND 50 AND launch_speed * 1.5 - launch_angle >= 117 "
+    "AND launch_speed + launch_angle >= 124, 1, 0)",
+}
 
 
-def batting_lines(plays: DataFrame) -> DataFrame:
-    """Return the batting lines that plays make.
+def lines(plays: DataFrame, actions: DataFrame, pitches: DataFrame, hits: DataFrame, runners: DataFrame) -> DataFrame:
+    """Return each player's game as these tables of the live game tell it.
 
-    A strikeout is the batter's who ended the plate appearance. Rule 9.15(b) gives it to the one he replaced where that
-    one had two strikes: the only line of a substitute that can differ.
+    Returns:
+        One row for each player of a side in a game (:data:`PLAYER`) with counts ``batting_*`` and ``pitching_*``; null
+        where there was nothing to count. A plate appearance is its batter's and pitcher's at its end; rule 9.15(b)
+        gives some strikeouts to a batter who was replaced, whose line can differ for it. Pitches, outs and batted
+        balls are the pitcher's at that moment, and runs his who is responsible for the runner.
     """
-    from pyspark.sql import functions as F
-
-    complete = _complete(plays)
-    counts = {
-        "plate_appearances": F.lit(1),
-        "at_bats": _one_of(*_WALKS, *_SAC_FLIES, *_SAC_BUNTS, "hit_by_pitch", "catcher_interf", otherwise=True),
-        "hits": _one_of(*_HITS),
-        "doubles": _one_of("double"),
-        "triples": _one_of("triple"),
-        "home_runs": _one_of("home_run"),
-        "total_bases": F.expr(
-            "CASE event_type WHEN 'single' THEN 1 WHEN 'double' THEN 2 WHEN 'triple' THEN 3 WHEN 'home_run' THEN 4 "
-            "ELSE 0 END"
-        ),
-        "rbi": F.expr("coalesce(rbi, 0)"),
-        "base_on_balls": _one_of(*_WALKS),
-        "intentional_walks": _one_of("intent_walk"),
-        "strike_outs": _one_of(*_STRIKE_OUTS),
-        "hit_by_pitch": _one_of("hit_by_pitch"),
-        "sac_flies": _one_of(*_SAC_FLIES),
-        "sac_bunts": _one_of(*_SAC_BUNTS),
-    }
-    return _counted(complete.select(*_player("batter_id", bats=True), *_named(counts, "batting_")), counts, "batting_")
-
-
-def pitching_lines(plays: DataFrame) -> DataFrame:
-    """Return what plate appearances say of pitchers: each is the pitcher's who ended it."""
-    from pyspark.sql import functions as F
-
-    counts = {
-        "batters_faced": F.lit(1),
-        "hits": _one_of(*_HITS),
-        "home_runs": _one_of("home_run"),
-        "base_on_balls": _one_of(*_WALKS),
-        "intentional_walks": _one_of("intent_walk"),
-        "strike_outs": _one_of(*_STRIKE_OUTS),
-        "hit_batsmen": _one_of("hit_by_pitch"),
-    }
-    complete = _complete(plays)
-    return _counted(
-        complete.select(*_player("pitcher_id", bats=False), *_named(counts, "pitching_")), counts, "pitching_"
+    complete = plays.where(f"is_complete AND event_type IN {_texts(*_PLATE_APPEARANCES)}")
+    batted = hits.where(f"launch_speed IS NOT NULL AND pitch_call_code IN {_texts(*_IN_PLAY)}")
+    at_the_mound = _unioned(
+        [
+            pitches.selectExpr(*_MOMENT, *_named(_THROWN, "pitching_")),
+            batted.selectExpr(*_MOMENT, *_named(_BATTED, "pitching_")),
+            runners.selectExpr(
+                *_MOMENT,
+                f"if({_SCORED}, responsible_pitcher_id, NULL) AS charged_id",
+                *_named(_RUNNERS_ALLOWED, "pitching_"),
+            ),
+        ]
     )
-
-
-def running_lines(runners: DataFrame) -> DataFrame:
-    """Return runs, stolen bases and times caught stealing of runners."""
-    counts = {
-        "runs": "end_base = 'score' AND coalesce(is_out, false) = false",
-        "stolen_bases": "event_type LIKE 'stolen_base%' AND coalesce(is_out, false) = false",
-        "caught_stealing": "event_type RLIKE '^(pickoff_)?caught_stealing' AND is_out",
-    }
-    found = {name: _if(condition) for name, condition in counts.items()}
     # A runner who steals and goes on at an error has two movements of one event.
     once = runners.dropDuplicates([*_PLAY, "event_index", "runner_id", "event_type", "end_base"])
-    return _counted(once.select(*_player("runner_id", bats=True), *_named(found, "batting_")), found, "batting_")
+    pitched = with_thrower(at_the_mound, plays, actions).drop("event_index", "at_bat_index", "pitcher_id")
+    parts = [
+        complete.selectExpr(*_player("batter_id", bats=True), *_named(_BATTING, "batting_")),
+        once.selectExpr(*_player("runner_id", bats=True), *_named(_RUNNING, "batting_")),
+        batted.selectExpr(*_player("batter_id", bats=True), *_named(_BATTED, "batting_")),
+        complete.selectExpr(*_player("pitcher_id", bats=False), *_named(_PITCHING, "pitching_")),
+        pitched.selectExpr(
+            *_player("coalesce(charged_id, thrower_id)", bats=False),
+            *(name for name in pitched.columns if name.startswith("pitching_")),
+        ),
+    ]
+    rows = _unioned(parts).where("player_id IS NOT NULL")
+    return rows.groupBy(*PLAYER).agg(*(_total(name) for name in rows.columns if name not in PLAYER))
 
 
-def runs_allowed(runners: DataFrame) -> DataFrame:
-    """Return runs and earned runs of pitchers: charged to the one responsible for the runner.
-
-    Args:
-        runners: with ``thrower_id``, the pitcher at that event.
-    """
-    scored = runners.where("end_base = 'score' AND coalesce(is_out, false) = false")
-    counts = {"runs": _if("true"), "earned_runs": _if("is_earned")}
-    charged = scored.selectExpr("*", "coalesce(responsible_pitcher_id, thrower_id) AS charged_id")
-    return _counted(
-        charged.select(*_player("charged_id", bats=False), *_named(counts, "pitching_")), counts, "pitching_"
-    )
-
-
-def outs_made(runners: DataFrame) -> DataFrame:
-    """Return the outs of pitchers. ``runners`` has ``thrower_id``, the pitcher at that event."""
-    counts = {"outs": _if("is_out")}
-    return _counted(
-        runners.select(*_player("thrower_id", bats=False), *_named(counts, "pitching_")), counts, "pitching_"
-    )
-
-
-def pitches_thrown(pitches: DataFrame) -> DataFrame:
-    """Return the pitches of pitchers. ``pitches`` has ``thrower_id``, who threw it."""
-    counts = {
-        "pitches_thrown": _if("true"),
-        "strikes": _if("is_strike OR is_in_play"),
-        "balls": _if("is_ball"),
-        "swings": _if(_call(_SWINGS)),
-        "whiffs": _if(_call(_WHIFFS)),
-    }
-    return _counted(
-        pitches.select(*_player("thrower_id", bats=False), *_named(counts, "pitching_")), counts, "pitching_"
-    )
-
-
-def pitches_by_type(pitches: DataFrame) -> DataFrame:
+def pitches_by_type(pitches: DataFrame, plays: DataFrame, actions: DataFrame) -> DataFrame:
     """Return the pitches of pitchers by ``pitch_type``: their number, speeds and their sum, swings, whiffs."""
     from pyspark.sql import functions as F
 
-    return (
-        pitches.where("pitch_type IS NOT NULL")
-        .select(
-            *_player("thrower_id", bats=False),
-            "pitch_type",
-            "start_speed",
-            *_named({"swings": _if(_call(_SWINGS)), "whiffs": _if(_call(_WHIFFS))}, "type_"),
-        )
-        .groupBy(*PLAYER, "pitch_type")
-        .agg(
-            F.count(F.lit(1)).alias("type_pitches"),
-            F.count("start_speed").alias("type_measured"),
-            # Of decimals, so that the sum is the same in any order.
-            F.sum("start_speed").alias("type_speed_sum"),
-            F.sum("type_swings").alias("type_swings"),
-            F.sum("type_whiffs").alias("type_whiffs"),
-        )
+    counts = {
+        "pitches": "1",
+        "measured": "if(start_speed IS NULL, 0, 1)",
+        "speed_sum": "start_speed",
+        "swings": _THROWN["swings"],
+        "whiffs": _THROWN["whiffs"],
+    }
+    classified = pitches.where("pitch_type IS NOT NULL").selectExpr(*_MOMENT, "pitch_type", *_named(counts, "type_"))
+    thrown = with_thrower(classified, plays, actions)
+    of_pitchers = thrown.selectExpr(
+        *_player("thrower_id", bats=False), "pitch_type", *(f"type_{one}" for one in counts)
     )
-
-
-def batted_balls(hits: DataFrame, player: str, *, bats: bool) -> DataFrame:
-    """Return the batted balls with a measured exit velocity, by batter or by pitcher.
-
-    Args:
-        hits: ``game.live_game_hit_data``, for pitchers with ``thrower_id``.
-        player: the column of the player.
-        bats: whether he bats.
-    """
-    from pyspark.sql import functions as F
-
-    prefix = "batting_" if bats else "pitching_"
-    flags = {"hard_hit_balls": _HARD_HIT, "sweet_spot_balls": _SWEET_SPOT, "barrels": _BARREL}
-    measured = hits.where(f"launch_speed IS NOT NULL AND {_call(_IN_PLAY)}")
-    return (
-        measured.select(*_player(player, bats=bats), "launch_speed", *_named({n: _if(c) for n, c in flags.items()}, ""))
-        .groupBy(*PLAYER)
-        .agg(
-            F.count(F.lit(1)).cast("int").alias(f"{prefix}batted_balls"),
-            F.sum("launch_speed").alias(f"{prefix}exit_velocity_sum"),
-            F.max("launch_speed").alias(f"{prefix}exit_velocity_max"),
-            *(F.sum(name).cast("int").alias(f"{prefix}{name}") for name in flags),
-        )
+    return of_pitchers.groupBy(*PLAYER, "pitch_type").agg(
+        *(F.sum(f"type_{one}").alias(f"type_{one}") for one in counts)
     )
 
 
@@ -213,47 +177,33 @@ def with_thrower(events: DataFrame, plays: DataFrame, actions: DataFrame) -> Dat
         f"WHEN size({made}) > 0 THEN get({made}, size({made}) - 1).player_id "
         "ELSE coalesce(_changes[0].replaced_player_id, _pitcher_before, pitcher_id) END"
     )
-    with_changes = events.join(changes.join(before, list(_PLAY)), list(_PLAY), "left")
+    # Some seven changes a game: few enough to be sent to every task.
+    known = F.broadcast(before.join(F.broadcast(changes), list(_PLAY)))
+    with_changes = events.join(known, list(_PLAY), "left")
     return with_changes.withColumn("thrower_id", F.expr(thrower)).drop("_changes", "_pitcher_before")
 
 
-def _complete(plays: DataFrame) -> DataFrame:
-    return plays.where(f"is_complete AND event_type IN {_texts(_PLATE_APPEARANCES)}")
+_MOMENT = ("game_pk", "at_bat_index", "event_index", "half_inning", "pitcher_id")
 
 
-def _player(name: str, *, bats: bool) -> tuple[Column, ...]:
-    """Return the columns of a player: the away team bats in the top half."""
-    from pyspark.sql import functions as F
-
+def _player(player: str, *, bats: bool) -> tuple[str, ...]:
+    """Return the columns of :data:`PLAYER`: the away team bats in the top half."""
     own = "top" if bats else "bottom"
-    side = F.expr(f"if(half_inning = '{own}', 'away', 'home')").alias("side")
-    return (F.col("game_pk"), side, F.col(name).alias("player_id"))
+    return ("game_pk", f"if(half_inning = '{own}', 'away', 'home') AS side", f"{player} AS player_id")
 
 
-def _counted(rows: DataFrame, counts: dict[str, Column], prefix: str) -> DataFrame:
+def _named(counts: Mapping[str, str], prefix: str) -> list[str]:
+    return [f"{text} AS {prefix}{name}" for name, text in counts.items()]
+
+
+def _unioned(parts: list[DataFrame]) -> DataFrame:
+    return reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), parts)
+
+
+def _total(name: str) -> Column:
     from pyspark.sql import functions as F
 
-    sums = (F.sum(f"{prefix}{name}").cast("int").alias(f"{prefix}{name}") for name in counts)
-    return rows.where("player_id IS NOT NULL").groupBy(*PLAYER).agg(*sums)
-
-
-def _named(columns: dict[str, Column], prefix: str) -> list[Column]:
-    return [column.alias(f"{prefix}{name}") for name, column in columns.items()]
-
-
-def _one_of(*events: str, otherwise: bool = False) -> Column:
-    return _if(f"event_type {'NOT ' if otherwise else ''}IN {_texts(events)}")
-
-
-def _if(condition: str) -> Column:
-    from pyspark.sql import functions as F
-
-    return F.expr(f"if({condition}, 1, 0)")
-
-
-def _call(codes: tuple[str, ...]) -> str:
-    return f"pitch_call_code IN {_texts(codes)}"
-
-
-def _texts(values: tuple[str, ...]) -> str:
-    return "(" + ", ".join(f"'{value}'" for value in values) + ")"
+    if name.endswith("_max"):
+        return F.max(name).alias(name)
+    total = F.sum(name)
+    return total.alias(name) if name.endswith("_sum") else total.cast("int").alias(name)

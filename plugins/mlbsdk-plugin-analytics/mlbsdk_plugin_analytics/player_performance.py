@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import reduce
 from typing import TYPE_CHECKING
 
 from mlbsdk_plugin_analytics import events, rates, woba
@@ -106,7 +105,7 @@ class PlayerPerformance:
         spark = lines.sparkSession
         to_date = _to_date(lines)
         weighted = to_date.join(F.broadcast(_weights(spark)), "woba_weights_season")
-        pitch_types = _pitch_types(to_date, _with_thrower(inputs, _PITCHES))
+        pitch_types = _pitch_types(_appearances(inputs), inputs)
         formulas = {
             name: text
             for prefix in ("", "season_")
@@ -125,26 +124,11 @@ def _played(stats: DataFrame) -> DataFrame:
     return stats.where("player_id IS NOT NULL AND (batting_games_played > 0 OR pitching_games_played > 0)")
 
 
-def _with_thrower(inputs: Mapping[str, DataFrame], table: str) -> DataFrame:
-    return events.with_thrower(inputs[table], inputs[_PLAYS], inputs[_ACTIONS])
-
-
 def _lines(inputs: Mapping[str, DataFrame]) -> DataFrame:
     """Return each player's game: the boxscore's line, what pitches add to it, and where it differs from plays."""
     from pyspark.sql import functions as F
 
-    runners, pitches = _with_thrower(inputs, _RUNNERS), _with_thrower(inputs, _PITCHES)
-    counted = [
-        events.batting_lines(inputs[_PLAYS]),
-        events.running_lines(inputs[_RUNNERS]),
-        events.pitching_lines(inputs[_PLAYS]),
-        events.runs_allowed(runners),
-        events.outs_made(runners),
-        events.pitches_thrown(pitches),
-        events.batted_balls(inputs[_HITS], "batter_id", bats=True),
-        events.batted_balls(_with_thrower(inputs, _HITS), "thrower_id", bats=False),
-    ]
-    from_plays = reduce(lambda one, other: one.join(other, list(events.PLAYER), "full"), counted)
+    from_plays = events.lines(*(inputs[name] for name in (_PLAYS, _ACTIONS, _PITCHES, _HITS, _RUNNERS)))
     compared = [F.col(name).alias(f"plays_{name}") for name in COMPARED]
     others = [name for name in from_plays.columns if name not in (*COMPARED, *events.PLAYER)]
     with_plays = inputs[_PLAYS].select("game_pk").distinct().select("game_pk", F.lit(True).alias("has_plays"))
@@ -160,8 +144,8 @@ def _lines(inputs: Mapping[str, DataFrame]) -> DataFrame:
         *(_of("pitching", name) for name in PITCHING),
     )
     joined = (
-        stats.join(begun(inputs[_METADATA]), "game_pk")
-        .join(with_plays, "game_pk", "left")
+        stats.join(F.broadcast(begun(inputs[_METADATA])), "game_pk")
+        .join(F.broadcast(with_plays), "game_pk", "left")
         .join(from_plays.select(*events.PLAYER, *compared, *others), list(events.PLAYER), "left")
     )
     counts = [name for name in others if not name.endswith("exit_velocity_max")]
@@ -222,14 +206,19 @@ def _weights(spark: SparkSession) -> DataFrame:
     return spark.createDataFrame(rows, f"woba_weights_season INT, {columns}")
 
 
-def _pitch_types(games: DataFrame, pitches: DataFrame) -> DataFrame:
+def _appearances(inputs: Mapping[str, DataFrame]) -> DataFrame:
+    """Return the games in which pitchers pitched, with what puts them in order."""
+    pitched = inputs[_STATS].where("player_id IS NOT NULL AND pitching_games_played > 0").select(*events.PLAYER)
+    return pitched.join(begun(inputs[_METADATA]), "game_pk").select(*_SEASON_OF_PLAYER, *_ORDER)
+
+
+def _pitch_types(appearances: DataFrame, inputs: Mapping[str, DataFrame]) -> DataFrame:
     """Return each pitcher's pitches by type, of the game and of the season to date; a type stays once it was thrown."""
     from pyspark.sql import functions as F
     from pyspark.sql.window import Window
 
     counts = ("type_pitches", "type_measured", "type_speed_sum", "type_swings", "type_whiffs")
-    appearances = games.where("pitching_games > 0").select(*_SEASON_OF_PLAYER, *_ORDER)
-    thrown = events.pitches_by_type(pitches)
+    thrown = events.pitches_by_type(inputs[_PITCHES], inputs[_PLAYS], inputs[_ACTIONS])
     types = thrown.join(appearances, list(events.PLAYER)).select(*_SEASON_OF_PLAYER, "pitch_type").distinct()
     of_each = appearances.join(types, list(_SEASON_OF_PLAYER)).join(thrown, [*events.PLAYER, "pitch_type"], "left")
     so_far = (

@@ -54,7 +54,7 @@ class TeamTravel:
 
         chain = Window.partitionBy("season", "team_id").orderBy(*IN_ORDER)
         so_far = chain.rowsBetween(Window.unboundedPreceding, Window.currentRow)
-        games = _of_teams(_with_places(begun(inputs[_METADATA]), inputs))
+        games = _of_teams(_known_zone(_with_places(begun(inputs[_METADATA]), inputs)))
         legs = games.select(
             "*",
             (F.row_number().over(chain) - 1).alias("leg_number"),
@@ -67,10 +67,8 @@ class TeamTravel:
         measured = legs.select(
             "*",
             F.expr(distance).alias("distance_km"),
-            _offset("time_zone", "start_time", "feed_offset_hours").alias("utc_offset_hours"),
-            (
-                _offset("time_zone", "start_time", "feed_offset_hours") - _offset("previous_time_zone", "start_time")
-            ).alias("time_zone_change_hours"),
+            F.coalesce(_offset("time_zone", "start_time"), "feed_offset_hours").alias("utc_offset_hours"),
+            _offset("previous_time_zone", "start_time").alias("_offset_before"),
             F.sum(1 - F.col("_same_stay")).over(so_far).cast("int").alias("stay_number"),
         )
         stay = Window.partitionBy("season", "team_id", "stay_number").orderBy(*IN_ORDER)
@@ -103,8 +101,8 @@ class TeamTravel:
             "previous_end_time",
             "distance_km",
             (F.col("distance_km") / KM_PER_MILE).alias("distance_miles"),
-            "time_zone_change_hours",
-            F.abs("time_zone_change_hours").alias("time_zones_crossed"),
+            F.expr("utc_offset_hours - _offset_before").alias("time_zone_change_hours"),
+            F.expr("abs(utc_offset_hours - _offset_before)").alias("time_zones_crossed"),
             _hours("previous_start_time", "start_time").alias("rest_hours_from_start"),
             _hours("previous_end_time", "start_time").alias("rest_hours_from_end"),
             F.expr("datediff(game_date, previous_game_date) - 1").alias("days_off"),
@@ -173,15 +171,20 @@ def _with_places(games: DataFrame, inputs: Mapping[str, DataFrame]) -> DataFrame
     )
 
 
-def _offset(zone: str, moment: str, otherwise: str | None = None) -> Column:
-    """Return the hours that a zone is from UTC at a moment; ``otherwise`` where the zone is not known."""
+def _known_zone(games: DataFrame) -> DataFrame:
+    """Take away names of time zones that do not exist: Spark fails at them, and they come from the feed."""
+    from pyspark.sql import functions as F
+
+    names = ", ".join(f"'{name}'" for name in sorted(available_timezones()))
+    return games.withColumn("time_zone", F.expr(f"if(time_zone IN ({names}), time_zone, NULL)"))
+
+
+def _offset(zone: str, moment: str) -> Column:
+    """Return the hours that a zone is from UTC at a moment."""
     from pyspark.sql import functions as F
 
     shifted = F.unix_seconds(F.from_utc_timestamp(F.col(moment), F.col(zone)))
-    hours = (shifted - F.unix_seconds(F.col(moment))) / 3600
-    # Spark fails at a zone that it does not know, and the name comes from the feed.
-    known = F.when(F.col(zone).isin(sorted(available_timezones())), hours)
-    return F.coalesce(known, F.col(otherwise)) if otherwise else known
+    return (shifted - F.unix_seconds(F.col(moment))) / 3600
 
 
 def _hours(start: str, end: str) -> Column:
