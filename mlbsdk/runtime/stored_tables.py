@@ -39,7 +39,7 @@ class StoredTables:
         if not isinstance(reader, TableReader):
             raise ConfigurationError(
                 f"tables of '{scheme}' can't be read back: its writer in {plugins.origin(declared)} has no read_table",
-                fix="Name a target in Delta, Parquet, Avro or PostgreSQL.",
+                fix="Name a target in Delta, Parquet or Avro.",
             )
         names = frozenset(plugins.call(declared, reader.table_names))
         if not names:
