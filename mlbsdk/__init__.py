@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from mlbsdk.errors import MlbsdkError
 from mlbsdk.hookspecs import (
     CommandDecl,
+    DerivedDecl,
     ListenerDecl,
     QualityDecl,
     SourceDecl,
@@ -33,6 +34,8 @@ from mlbsdk.hookspecs import (
 
 if TYPE_CHECKING:
     from mlbsdk.report import RunReport
+    from mlbsdk.runtime.derived import DerivedReport
+    from mlbsdk.runtime.derived import build as build_derived
     from mlbsdk.runtime.run import RunRequest, run
     from mlbsdk.runtime.several import RunsReport, run_several
     from mlbsdk.runtime.stream import StreamRequest, stream
@@ -42,6 +45,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CommandDecl",
+    "DerivedDecl",
+    "DerivedReport",
     "ListenerDecl",
     "MlbsdkError",
     "OnError",
@@ -56,6 +61,7 @@ __all__ = [
     "TransformDecl",
     "WriterDecl",
     "__version__",
+    "build_derived",
     "hookimpl",
     "run",
     "run_several",
@@ -64,6 +70,7 @@ __all__ = [
 
 #: public name -> module
 _LAZY = {
+    "DerivedReport": "mlbsdk.runtime.derived",
     "OnError": "mlbsdk.runtime.transformation",
     "RunReport": "mlbsdk.report",
     "RunRequest": "mlbsdk.runtime.run",
@@ -80,6 +87,8 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("mlbsdk")
+    if name == "build_derived":
+        return import_module("mlbsdk.runtime.derived").build
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

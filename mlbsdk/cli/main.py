@@ -40,6 +40,7 @@ def _options(
 
 def build() -> typer.Typer:
     """Return the whole command line: the core's commands and those of plugins."""
+    from mlbsdk.cli.derive_command import derive
     from mlbsdk.cli.doctor_command import doctor
     from mlbsdk.cli.lineage_command import app as lineage_app
     from mlbsdk.cli.mapping_command import app as mapping_app
@@ -53,6 +54,7 @@ def build() -> typer.Typer:
     if not app.registered_commands:
         app.command("run")(run)
         app.command("stream")(stream)
+        app.command("derive")(derive)
         app.command("doctor")(doctor)
         app.add_typer(plugins_app, name="plugins")
         app.add_typer(plugin_app, name="plugin")

@@ -150,10 +150,14 @@ def history_of(
 ) -> None:
     """Show the figures that checks, profiles and runs have kept of a table, the newest last. Starts no Java."""
     from mlbsdk.errors import ConfigurationError
+    from mlbsdk.plugins import Plugins
+    from mlbsdk.runtime.storage import Storages
     from mlbsdk.runtime.table_quality import TableQuality
 
     settings = _settings(target, config)
-    figures = TableQuality(settings.target, history=history).figures
+    plugins = Plugins.load()
+    storages = Storages(plugins, settings.storage)
+    figures = TableQuality(settings.target, plugins=plugins, history=history, storages=storages).figures
     if figures is None:
         raise ConfigurationError("this target has no place for figures", fix="Name it: --history FOLDER.")
     found = [one for one in figures.of([table], metric) if of is None or one.instance == of][-limit:]
@@ -183,11 +187,12 @@ def _started(
 ) -> tuple[TableQuality, SparkSession]:
     """Return what looks at the target's tables, and a session with what it needs."""
     from mlbsdk.runtime.session import session
+    from mlbsdk.runtime.storage import Storages
     from mlbsdk.runtime.table_quality import TableQuality
     from mlbsdk.settings import default_log_file
 
     settings = _settings(target, config)
-    quality = TableQuality(settings.target, engine, plugins, history)
+    quality = TableQuality(settings.target, engine, plugins, history, Storages(plugins, settings.storage))
     log_file = (settings.log_file or default_log_file()).expanduser().absolute()
     return quality, session(quality.needs, settings.spark, log_file)
 

@@ -13,8 +13,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from mlbsdk.errors import SourceError
-from mlbsdk.hookspecs import Verification
+from mlbsdk.hookspecs import Storage, Verification
 from mlbsdk.runtime.addresses import child
+from mlbsdk.runtime.storage import storage_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -81,10 +82,12 @@ class MetricsHistory:
 
     Args:
         folder: the housekeeping of a target, or any other.
+        storage: what keeps it; by default found by the folder, with the environment's own settings.
     """
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, storage: Storage | None = None) -> None:
         self.path = child(folder, "quality", "metrics")
+        self._options = (storage or storage_of(folder)).delta_options(self.path) or None
 
     def add(self, figures: Sequence[Figure]) -> None:
         """Add figures, in one commit.
@@ -97,7 +100,8 @@ class MetricsHistory:
 
         if figures:
             rows = pa.Table.from_pylist([asdict(figure) for figure in figures], schema=_schema())
-            write_deltalake(self.path, rows, mode="append", description="Figures of quality, by table and run.")
+            description = "Figures of quality, by table and run."
+            write_deltalake(self.path, rows, mode="append", description=description, storage_options=self._options)
 
     def of(self, tables: Iterable[str], metric: str | None = None) -> list[Figure]:
         """Return the figures of some tables, the oldest first.
@@ -110,12 +114,13 @@ class MetricsHistory:
         from deltalake.exceptions import DeltaError
 
         try:
-            if not DeltaTable.is_deltatable(self.path):
+            if not DeltaTable.is_deltatable(self.path, self._options):
                 return []
             wanted = pc.field("table").isin(list(tables))
             if metric is not None:
                 wanted = wanted & (pc.field("metric") == metric)
-            found = DeltaTable(self.path).to_pyarrow_dataset().to_table(filter=wanted)
+            stored = DeltaTable(self.path, storage_options=self._options)
+            found = stored.to_pyarrow_dataset().to_table(filter=wanted)
         except (OSError, DeltaError) as problem:
             raise SourceError(f"the figures at '{self.path}' can't be read: {problem}") from problem
         return sorted((Figure(**row) for row in found.to_pylist()), key=lambda figure: figure.recorded_at)

@@ -79,7 +79,7 @@ class Engines:
                 found, table, engine=engine, scope="run", run_id=report.run_id, at=report.started_at
             )
         ]
-        history = MetricsHistory(report.location)
+        history = MetricsHistory(report.location, report.storage)
         try:
             earlier = history.of({table for _, table in self.verified}, "compliance")
             history.add(figures)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlbsdk.errors import ConfigurationError, StoredSchemaError, redact, shortened
+from mlbsdk.errors import ConfigurationError, SourceError, StoredSchemaError, did_you_mean, redact, shortened
 from mlbsdk.hookspecs import SparkRequirements, TableReader
 from mlbsdk.mapping.plan import Table
 from mlbsdk.plugins import Plugins
@@ -17,9 +19,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 
-def needs(
-    target: str, plugins: Plugins | None = None, storages: Storages | None = None
-) -> Sequence[SparkRequirements]:
+def needs(target: str, plugins: Plugins | None = None, storages: Storages | None = None) -> Sequence[SparkRequirements]:
     """Return what reading a target's tables needs of the Spark session.
 
     Raises:
@@ -60,20 +60,79 @@ def read(
         raise ConfigurationError(f"'{name}' is no name of a table", fix="Write schema.table: game.live_game_plays.")
     plugins = plugins or Plugins.load()
     storages = storages or Storages(plugins)
+    with _reader(target, plugins, storages, f"reading {name}") as reader:
+        storages.use_in(spark)
+        frame = reader.read(spark, name)
+    return frame if isinstance(table, str) else _as_planned(frame, table)
+
+
+@dataclass(frozen=True)
+class StoredTables:
+    """The tables of one target, of which several are read."""
+
+    address: str
+    names: frozenset[str]
+    plugins: Plugins
+    storages: Storages
+
+    @classmethod
+    def at(cls, address: str, plugins: Plugins, storages: Storages) -> StoredTables:
+        """Look what there is at an address, before Java starts.
+
+        Raises:
+            UnknownNameError: no plugin writes to such addresses.
+            ConfigurationError: its writer can't read tables back.
+            SourceError: there is no table.
+        """
+        with _reader(address, plugins, storages, "listing its tables") as reader:
+            names = frozenset(reader.table_names())
+        if not names:
+            raise SourceError(f"there are no tables at '{redact(address)}'", fix="Run a transform into it first.")
+        return cls(address, names, plugins, storages)
+
+    @property
+    def needs(self) -> Sequence[SparkRequirements]:
+        """What reading them needs of the Spark session."""
+        return needs(self.address, self.plugins, self.storages)
+
+    def require(self, name: str, wanted: str) -> None:
+        """Check that a table is there.
+
+        Raises:
+            SourceError: it is not; ``wanted`` says for what it is needed.
+        """
+        if name not in self.names:
+            raise SourceError(
+                f"'{redact(self.address)}' has no table '{name}', which {wanted} needs."
+                f"{did_you_mean(name, self.names)}",
+                fix=f"There are: {shortened(sorted(self.names), 12)}.",
+            )
+
+    def frames(self, spark: SparkSession, names: Iterable[str]) -> Mapping[str, DataFrame]:
+        """Return those of some tables that are there."""
+        there = [name for name in names if name in self.names]
+        return {name: read(spark, self.address, name, self.plugins, self.storages) for name in there}
+
+
+@contextlib.contextmanager
+def _reader(target: str, plugins: Plugins, storages: Storages, doing: str) -> Iterator[TableReader]:
+    """Open a target's writer, if it can read, for as long as it is used."""
     scheme, rest = split_address(target, "delta")
     declared = plugins.writer(scheme)
     writer = plugins.call(declared, declared.make, rest, storages.options(rest))
-    storages.use_in(spark)
     if not isinstance(writer, TableReader):
-        raise ConfigurationError(f"tables of '{redact(target)}' can't be read back: '{scheme}' has no reader")
+        raise ConfigurationError(
+            f"tables of '{redact(target)}' can't be read back: the writer of '{scheme}' in {plugins.origin(declared)} "
+            "has no table_names and read",
+            fix="Name a target in Delta, Parquet, Avro or PostgreSQL.",
+        )
     try:
-        with plugins.running(declared, f"reading {name}"):
-            frame = writer.read(spark, name)
+        with plugins.running(declared, doing):
+            yield writer
     finally:
         close = getattr(writer, "close", None)
         if close is not None:
             plugins.call(declared, close)
-    return frame if isinstance(table, str) else _as_planned(frame, table)
 
 
 def _as_planned(frame: DataFrame, table: Table) -> DataFrame:

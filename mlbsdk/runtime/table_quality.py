@@ -33,6 +33,7 @@ from mlbsdk.quality.suggestions import SuggestedRule
 from mlbsdk.runtime import stored_tables
 from mlbsdk.runtime.failures import told_in_a_sentence
 from mlbsdk.runtime.preparation import load_mapping, location_of
+from mlbsdk.runtime.storage import Storages
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -77,6 +78,7 @@ class TableQuality:
         engine: ``native``, or the name of a plugin's engine.
         plugins: the loaded plugins.
         history: the folder where figures are kept; by default below the target, and nowhere for a database.
+        storages: the storages of the target; by default with the environment's own settings.
 
     Raises:
         UnknownNameError: no plugin has such targets or engines.
@@ -87,18 +89,21 @@ class TableQuality:
     engine: str = NATIVE
     plugins: Plugins = field(default_factory=Plugins.load)
     history: str | None = None
+    storages: Storages | None = None
 
     @property
     def needs(self) -> Sequence[SparkRequirements]:
         """What the Spark session must have."""
         own = () if self.engine == NATIVE else (self.plugins.quality(self.engine).spark,)
-        return (*stored_tables.needs(self.target, self.plugins), *own)
+        return (*stored_tables.needs(self.target, self.plugins, self.storages), *own)
 
     @property
     def figures(self) -> MetricsHistory | None:
         """Where figures are kept; None where the target has no folder and none was named."""
         folder = self.history or location_of(self.target)
-        return MetricsHistory(folder) if folder is not None else None
+        if folder is None:
+            return None
+        return MetricsHistory(folder, (self.storages or Storages(self.plugins)).of(folder))
 
     def check(self, spark: SparkSession, table: Table, examples: int = 3) -> TableCheck:
         """Judge a table by its mapping's checks as they are now, whatever its rows say of checks they went through.
@@ -108,7 +113,7 @@ class TableQuality:
             SparkJobError: one of Spark's jobs failed.
         """
         with told_in_a_sentence():
-            rows = stored_tables.read(spark, self.target, table, self.plugins)
+            rows = stored_tables.read(spark, self.target, table, self.plugins, self.storages)
             verified = self._verified(rows, table)
             failed = [result.check for result in verified.results if result.failed]
             shown = native_rows.examples(rows, table, failed, examples) if examples else {}
@@ -124,7 +129,7 @@ class TableQuality:
             SparkJobError: one of Spark's jobs failed.
         """
         with told_in_a_sentence():
-            rows = stored_tables.read(spark, self.target, table, self.plugins)
+            rows = stored_tables.read(spark, self.target, table, self.plugins, self.storages)
             if self.engine == NATIVE:
                 return native_profile.profile(rows, table)
             declared, engine = self._made(Profiler, "profiles no tables")
@@ -140,7 +145,7 @@ class TableQuality:
             SparkJobError: one of Spark's jobs failed.
         """
         with told_in_a_sentence():
-            rows = stored_tables.read(spark, self.target, table, self.plugins)
+            rows = stored_tables.read(spark, self.target, table, self.plugins, self.storages)
             if self.engine == NATIVE:
                 return native_suggestions.suggest(rows, table)
             declared, engine = self._made(Suggester, "suggests no rules")

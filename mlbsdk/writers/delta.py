@@ -14,13 +14,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from mlbsdk.errors import StoredSchemaError, WriteError
+from mlbsdk.errors import SourceError, StoredSchemaError, WriteError
 from mlbsdk.mapping.plan import CAPTURED_AT, Table
 from mlbsdk.runtime.batch import NO_DECISIONS, Batch, Decisions, TableRows, TableWritten
 from mlbsdk.runtime.threads import in_threads
 from mlbsdk.writers.changes import compare, rows_of
 from mlbsdk.writers.lakehouse import Lakehouse, Ledger, documents_predicate, storable
-from mlbsdk.writers.stored import check_types, read_stored, stored_table
+from mlbsdk.writers.stored import check_types, stored_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -60,13 +60,24 @@ class DeltaWriter:
         found = self.house.open_delta(path)
         return stored_table(_stored_schema(found), table, found.metadata().partition_columns)
 
+    def table_names(self) -> tuple[str, ...]:
+        """Return the names of the tables that are stored."""
+        return self.house.table_names("delta")
+
     def read(self, spark: SparkSession, table: str) -> DataFrame:
-        """Return the rows of a table as they are stored.
+        """Return the rows of a table's newest version.
 
         Raises:
             SourceError: there is no such table.
         """
-        return read_stored(spark, "delta", self.house.path(table), table)
+        path = self.house.path(table)
+        if not self.house.is_delta(path):
+            raise SourceError(
+                f"there is no delta table '{table}' at '{path}'", fix="Name another table, or run its transform first."
+            )
+        # Without a version each Spark job would read the newest one of its own time.
+        version = self.house.open_delta(path).version()
+        return spark.read.format("delta").option("versionAsOf", version).load(path)
 
     def write(self, batch: Batch) -> Mapping[str, TableWritten]:
         """Write all tables, a few at a time. Each table changes in one commit.

@@ -12,9 +12,9 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from mlbsdk.errors import ConfigurationError, WriteError, did_you_mean
-from mlbsdk.runtime.addresses import child, split_address
+from mlbsdk.runtime.addresses import split_address
 from mlbsdk.runtime.storage import storage_of
-from mlbsdk.writers.lakehouse import HOUSEKEEPING, Lakehouse
+from mlbsdk.writers.lakehouse import Lakehouse
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -82,7 +82,7 @@ class DeltaTarget:
             ConfigurationError: no table is like a pattern.
         """
         root = self.house.root
-        known = self._known()
+        known = self.house.table_names("delta")
         found: set[str] = set()
         for pattern in patterns:
             alike = fnmatch.filter(known, pattern)
@@ -93,19 +93,6 @@ class DeltaTarget:
                 )
             found.update(alike)
         return tuple(sorted(found))
-
-    def _known(self) -> list[str]:
-        from pyarrow.fs import FileSelector, FileType
-
-        system, root = self.house.storage.arrow(self.house.root)
-
-        def folders(path: str) -> list[str]:
-            found = system.get_file_info(FileSelector(path))
-            return [one.base_name for one in found if one.type is FileType.Directory]
-
-        schemas = [schema for schema in folders(root) if schema != HOUSEKEEPING]
-        tables = [f"{schema}.{table}" for schema in schemas for table in folders(child(root, schema))]
-        return sorted(table for table in tables if self.house.is_delta(self.house.path(table)))
 
     def history(self, table: str, limit: int | None = None) -> list[Commit]:
         """Return the versions of a table, the newest first.

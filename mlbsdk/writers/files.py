@@ -121,6 +121,10 @@ class FileWriter:
         """
         return read_stored(spark, self.format, self.house.path(table), table)
 
+    def table_names(self) -> tuple[str, ...]:
+        """Return the names of the tables that are stored."""
+        return self.house.table_names(self.format)
+
     def write(self, batch: Batch) -> Mapping[str, TableWritten]:
         """Stage all tables, then publish them together.
 

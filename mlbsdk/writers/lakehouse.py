@@ -16,7 +16,7 @@ from datetime import date, datetime, timezone
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
-from mlbsdk.errors import ConfigurationError, TargetUnwritableError, WriteError, shortened
+from mlbsdk.errors import ConfigurationError, SourceError, TargetUnwritableError, WriteError, shortened
 from mlbsdk.hookspecs import Storage
 from mlbsdk.mapping.plan import Plan, Table
 from mlbsdk.runtime.addresses import child, dataset_of, is_local, local_path
@@ -59,6 +59,37 @@ class Lakehouse:
     def housekeeping(self) -> str:
         """Where mlbsdk keeps what is not a table: ledger, lock, reports, lineage."""
         return child(self.root, HOUSEKEEPING)
+
+    def table_names(self, format: str) -> tuple[str, ...]:
+        """Return the names of the tables that are stored in a format, sorted.
+
+        Raises:
+            SourceError: there is nothing at the address.
+            StorageError: its object store can't be reached, or refuses.
+        """
+        self.storage.check(self.root)
+        if not self.storage.exists(self.root):
+            raise SourceError(f"there is no target at '{self.root}'", fix="Run a transform into it first.")
+        names = [".".join(folder) for folder in self._table_folders()]
+        if format == "delta":
+            return tuple(name for name in names if self.is_delta(self.path(name)))
+        ending = f".{format}"
+        return tuple(
+            name for name in names if any(file.path.endswith(ending) for file in self.storage.files(self.path(name)))
+        )
+
+    def _table_folders(self) -> list[tuple[str, str]]:
+        """Return (schema, table) of all folders that may be a table's, sorted."""
+        from pyarrow.fs import FileSelector, FileType
+
+        system, root = self.storage.arrow(self.root)
+
+        def folders(path: str) -> list[str]:
+            found = system.get_file_info(FileSelector(path))
+            named = [one.base_name for one in found if one.type is FileType.Directory]
+            return sorted(name for name in named if not name.startswith(("_", ".")))
+
+        return [(schema, table) for schema in folders(root) for table in folders(child(root, schema))]
 
     def dataset(self, table: str) -> tuple[str, str]:
         """Return a table's OpenLineage (namespace, name)."""

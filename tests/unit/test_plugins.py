@@ -123,11 +123,19 @@ def test_every_hook_reaches_its_accessor(install: Install) -> None:
         f"@hookimpl\ndef {hooks[kind]}():\n    yield {name}Decl(name='mine', summary='', make=made)\n"
         for kind, name in kinds.items()
     )
+    keys = ", ".join(f"{key}=('a',)" for key in ("inputs", "document_key", "group_by", "primary_key"))
+    code += (
+        "from mlbsdk import DerivedDecl\n@hookimpl\ndef mlbsdk_derived():\n"
+        f"    yield DerivedDecl(name='my.table', summary='', make=made, {keys})\n"
+    )
     install("acme-all", code + transform("mine"))
     plugins = Plugins.load()
-    assert {*hooks.values(), "mlbsdk_transforms"} == {name for name in vars(Hooks) if name.startswith("mlbsdk_")}
+    assert {*hooks.values(), "mlbsdk_transforms", "mlbsdk_derived"} == {
+        name for name in vars(Hooks) if name.startswith("mlbsdk_")
+    }
     for kind in (*kinds, "transform"):
         assert getattr(plugins, kind)("mine").name == "mine"
+    assert plugins.derived("my.table") in plugins.derived_tables()
     for several in ("sources", "writers", "storages", "qualities", "listeners", "commands", "transforms"):
         assert "mine" in [each.name for each in getattr(plugins, several)()]
 

@@ -41,6 +41,11 @@ if TYPE_CHECKING:
 _TABLE_LOCK = 0x4D4C4254
 #: How long a batch waits, all in all, between its tries.
 _PATIENCE_SECONDS = 60.0
+_TABLES = """
+SELECT table_schema || '.' || table_name FROM information_schema.tables
+WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ('pg_catalog', 'information_schema')
+ORDER BY 1
+"""
 
 
 class PostgresWriter:
@@ -86,6 +91,16 @@ class PostgresWriter:
         with explained(f"the database {self.database.shown} can't be read", WriteError):
             found = read(self._connection(), table.name)
         return as_stored(table, found) if found else None
+
+    def table_names(self) -> tuple[str, ...]:
+        """Return the names of the tables that the database holds, sorted.
+
+        Raises:
+            SourceError: there is no way to the database.
+        """
+        with explained(f"the tables of the database {self.database.shown} can't be listed", SourceError):
+            found = self._connection().execute(_TABLES).fetchall()
+        return tuple(row[0] for row in found)
 
     def read(self, spark: SparkSession, table: str) -> DataFrame:
         """Return the rows of a table, over one connection: as they are at one moment.
