@@ -37,5 +37,5 @@ def contract_bad_target(contract_writer: WriterDecl, bucket: Bucket) -> str:
 
 @pytest.fixture
 def contract_rows(bucket: Bucket) -> Callable[[str, str], Sequence[dict[str, Any]]]:
-    """Return how rows are read back: without Spark."""
+    """Return how rows are read back."""
     return bucket.rows

@@ -1,4 +1,4 @@
-"""Runs and streams on a real object store, with Spark; tables are read back without it."""
+"""Runs and streams on a real object store, with Spark; but Avro, tables are read back without it."""
 
 from __future__ import annotations
 
