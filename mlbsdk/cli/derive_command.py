@@ -25,8 +25,7 @@ def derive(
     source: Annotated[
         str | None,
         typer.Option(
-            help="The target that transforms wrote their inputs to: delta:, parquet: or avro:PATH, or postgresql://... "
-            "Default: the target."
+            help="The target that transforms wrote their inputs to: delta:, parquet: or avro:PATH. Default: the target."
         ),
     ] = None,
     target: Annotated[

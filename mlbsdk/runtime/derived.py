@@ -105,7 +105,7 @@ def build(
 
     Args:
         names: derived tables or patterns, such as ``analytics.*``.
-        source: the target that holds their inputs, such as ``delta:warehouse``, ``parquet:tables`` or ``postgresql://...``.
+        source: the target that holds their inputs, such as ``delta:warehouse`` or ``parquet:tables``.
         target: a Delta target: ``delta:PATH`` gets ``PATH/{schema}/{table}``.
         partition_by: columns to partition the tables by; None: as their plugin says.
         z_order_by: columns by which files are put in order after a change; None: as their plugin says; empty: not.
