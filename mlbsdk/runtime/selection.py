@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 
 from mlbsdk.errors import ConfigurationError, did_you_mean
 from mlbsdk.mapping.compile import compile_mapping
-from mlbsdk.mapping.load import LoadedMapping, Positions
+from mlbsdk.mapping.load import LoadedMapping
 from mlbsdk.mapping.model import FieldSpec, FilterSpec
 from mlbsdk.mapping.model import Mapping as TransformMapping
 from mlbsdk.mapping.origins import from_raw
 from mlbsdk.mapping.paths import join, parse_path
 from mlbsdk.mapping.plan import Node, Plan
 from mlbsdk.mapping.types import ColumnType
+from mlbsdk.mapping.yaml_file import Positions
 from mlbsdk.runtime.parse import document_sql, is_of_other, spark_type
 from mlbsdk.runtime.raw import RAW_SCHEMA, RawBatch
 from mlbsdk.runtime.sql import Over, literal, name, reach, select
