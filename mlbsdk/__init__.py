@@ -7,7 +7,8 @@ To run a transform from Python::
     report = mlbsdk.run(mlbsdk.RunRequest(name="game.live_game_v1", source="captures/", target="delta:warehouse"))
     report.tables["game.live_game_plays"].inserted
 
-:func:`stream` follows a source in the same way, with a :class:`StreamRequest`.
+:func:`stream` follows a source in the same way, with a :class:`StreamRequest`. :func:`export` keeps captures and tables
+in layers, and :func:`retention` removes what is older than they keep.
 
 The other names are what a plugin module declares with; :mod:`mlbsdk.plugin` holds what its objects build on.
 Importing this package imports no Spark and sets no logging; :func:`run` and what belongs to it load when first used.
@@ -31,6 +32,9 @@ from mlbsdk.hookspecs import (
 )
 
 if TYPE_CHECKING:
+    from mlbsdk.layers.export import ExportRequest, export
+    from mlbsdk.layers.report import ExportReport
+    from mlbsdk.layers.retention import RetentionReport, retention
     from mlbsdk.report import RunReport
     from mlbsdk.runtime.run import RunRequest, run
     from mlbsdk.runtime.several import RunsReport, run_several
@@ -41,10 +45,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CommandDecl",
+    "ExportReport",
+    "ExportRequest",
     "ListenerDecl",
     "MlbsdkError",
     "OnError",
     "QualityDecl",
+    "RetentionReport",
     "RunReport",
     "RunRequest",
     "RunsReport",
@@ -54,7 +61,9 @@ __all__ = [
     "TransformDecl",
     "WriterDecl",
     "__version__",
+    "export",
     "hookimpl",
+    "retention",
     "run",
     "run_several",
     "stream",
@@ -62,6 +71,11 @@ __all__ = [
 
 #: public name -> module
 _LAZY = {
+    "ExportReport": "mlbsdk.layers.report",
+    "ExportRequest": "mlbsdk.layers.export",
+    "RetentionReport": "mlbsdk.layers.retention",
+    "export": "mlbsdk.layers.export",
+    "retention": "mlbsdk.layers.retention",
     "OnError": "mlbsdk.runtime.transformation",
     "RunReport": "mlbsdk.report",
     "RunRequest": "mlbsdk.runtime.run",

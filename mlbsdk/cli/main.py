@@ -41,10 +41,12 @@ def _options(
 def build() -> typer.Typer:
     """Return the whole command line: the core's commands and those of plugins."""
     from mlbsdk.cli.doctor_command import doctor
+    from mlbsdk.cli.export_command import export
     from mlbsdk.cli.lineage_command import app as lineage_app
     from mlbsdk.cli.mapping_command import app as mapping_app
     from mlbsdk.cli.plugin_command import app as plugin_app
     from mlbsdk.cli.plugins_command import app as plugins_app
+    from mlbsdk.cli.retention_command import retention
     from mlbsdk.cli.run_command import run
     from mlbsdk.cli.stream_command import stream
     from mlbsdk.cli.table_command import app as table_app
@@ -52,6 +54,8 @@ def build() -> typer.Typer:
     if not app.registered_commands:
         app.command("run")(run)
         app.command("stream")(stream)
+        app.command("export")(export)
+        app.command("retention")(retention)
         app.command("doctor")(doctor)
         app.add_typer(plugins_app, name="plugins")
         app.add_typer(plugin_app, name="plugin")

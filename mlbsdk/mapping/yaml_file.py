@@ -267,9 +267,13 @@ def _sentence(error: Any, place: Place, existing: Place, known_keys: Callable[[P
         return f"must be {wanted}, not {_shown(value)}.{near}"
     if kind == "too_short":
         return "is empty"
+    if place[-1:] == ("[key]",):
+        return str(error["msg"]).removeprefix("Value error, ")
     if value is None:
         return "has no value; write one, or leave the key out"
-    if existing != place or kind in ("string_type", "int_type", "float_type"):
+    if existing == place and kind in ("int_type", "float_type"):
+        return f"must be a number, not {_shown(value)}"
+    if existing != place or kind == "string_type":
         wanted = "text, a number, true or false" if existing != place else "text; write it in quotes"
         return f"must be {wanted}: not {_shown(value)}"
     if kind == "list_type":

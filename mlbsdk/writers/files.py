@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,11 +81,13 @@ class Publication:
 class FileWriter:
     """Writes each table to a folder of Parquet or Avro files, ``TARGET/{schema}/{table}``, in the mapping's partitions.
 
-    Rows of a document are replaced file by file: the files that hold any of them are written again without them.
+    Rows of a document are replaced file by file: the files that hold any of them are written again without them. The
+    option ``compression`` is the format's codec, snappy by default.
     """
 
     def __init__(self, format: str, address: str, options: Mapping[str, object]) -> None:
         self.format = format
+        self.compression = str(options.get("compression", "snappy"))
         self.house = Lakehouse(address)
         if not self.house.is_local:
             raise ConfigurationError(
@@ -127,7 +129,7 @@ class FileWriter:
             decisions = ledger.decide(batch.documents)
             staging = self._staging / f"{batch.run_id}-{batch.batch_id}-{uuid.uuid4().hex[:8]}"
             publication = Publication()
-            with _standard_timestamps(batch.spark):
+            with standard_timestamps(batch.spark):
                 written = in_threads(
                     lambda rows: self._stage_table(
                         rows, decisions.get(rows.table.name, NO_DECISIONS), batch.spark, staging, publication
@@ -139,6 +141,39 @@ class FileWriter:
                 publication.save(self._publications / f"{staging.name}.json")
             self._recover()
         return {rows.table.name: change for rows, change in zip(tables, written, strict=True)}
+
+    def compact(self, tables: Iterable[str]) -> dict[str, tuple[int, int]]:
+        """Join the small Parquet files of tables, partition by partition; rows stay as they are.
+
+        It is published as a batch is: a crash leaves the old files or the new ones.
+
+        Args:
+            tables: their names.
+
+        Returns:
+            By name, for each table that had any to join: its files before and after.
+        """
+        from mlbsdk.writers.compaction import join, to_join
+
+        found = {}
+        with self.house.locked():
+            self._recover()
+            staging = self._staging / f"compaction-{uuid.uuid4().hex[:8]}"
+            publication = Publication()
+            for table in tables:
+                files = [Path(file) for file in self._stored(table)]
+                groups = to_join({file: file.stat().st_size for file in files})
+                for group in groups:
+                    target = group[0].parent
+                    joined = join(group, staging / str(target.relative_to(self._root)), self.compression)
+                    publication.moves.append((self._relative(joined), self._relative(target / joined.name)))
+                    publication.deletions += [self._relative(file) for file in group]
+                if groups:
+                    found[table] = (len(files), len(files) - sum(len(group) - 1 for group in groups))
+            if publication.moves:
+                publication.save(self._publications / f"{staging.name}.json")
+            self._recover()
+        return found
 
     @property
     def _root(self) -> Path:
@@ -198,16 +233,16 @@ class FileWriter:
         """Write what a table's files become; return what changes and the files that go."""
         staging: Staging[Any]
         if self.format == "parquet" and rows.arrow is not None:
-            staging = ArrowStaging(rows.arrow, rows.table, folder)
+            staging = ArrowStaging(rows.arrow, rows.table, folder, self.compression)
         else:
-            staging = SparkStaging(rows.frame, rows.count, rows.table, folder, self.format, spark)
+            staging = SparkStaging(rows.frame, rows.count, rows.table, folder, self.format, spark, self.compression)
         stored = self._stored(rows.table.name)
         check_file_types(stored, self.format, rows.table, str(folder))
         return staging.stage(stored, decisions, staged)
 
 
 @contextlib.contextmanager
-def _standard_timestamps(spark: SparkSession | None) -> Iterator[None]:
+def standard_timestamps(spark: SparkSession | None) -> Iterator[None]:
     """Have Spark write Parquet timestamps as the standard says, as Arrow does: its default INT96 has no time zone."""
     if spark is None:
         yield

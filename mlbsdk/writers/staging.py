@@ -72,7 +72,8 @@ class Staging(ABC, Generic[Rows]):
 class ArrowStaging(Staging[pa.Table]):
     """Compares and writes Arrow rows as Parquet files, in the layout that Spark uses."""
 
-    def __init__(self, rows: pa.Table, table: Table, folder: Path) -> None:
+    def __init__(self, rows: pa.Table, table: Table, folder: Path, compression: str = "snappy") -> None:
+        self.compression = compression
         self.rows = rows
         self.table = table
         self.folder = folder
@@ -106,7 +107,9 @@ class ArrowStaging(Staging[pa.Table]):
             format="parquet",
             partitioning=ds.partitioning(partition, flavor="hive") if self.table.partition_by else None,
             basename_template=f"part-{uuid.uuid4().hex}-{{i}}.parquet",
-            file_options=ds.ParquetFileFormat().make_write_options(compression="snappy", coerce_timestamps="us"),
+            file_options=ds.ParquetFileFormat().make_write_options(
+                compression=self.compression, coerce_timestamps="us"
+            ),
             max_partitions=100_000,
         )
         for inner in sorted(folder.rglob("*=*%*"), reverse=True):
@@ -160,8 +163,16 @@ class SparkStaging(Staging["DataFrame"]):
     """Compares and writes a DataFrame as Parquet or Avro files."""
 
     def __init__(
-        self, frame: DataFrame, count: int, table: Table, folder: Path, format: str, spark: SparkSession
+        self,
+        frame: DataFrame,
+        count: int,
+        table: Table,
+        folder: Path,
+        format: str,
+        spark: SparkSession,
+        compression: str = "snappy",
     ) -> None:
+        self.compression = compression
         self.frame = frame
         self.count = count
         self.table = table
@@ -226,7 +237,7 @@ class SparkStaging(Staging["DataFrame"]):
 
     def save(self, rows: DataFrame, folder: Path) -> None:
         """Write rows below a folder."""
-        writer = rows.write.format(self.format).option("compression", "snappy")
+        writer = rows.write.format(self.format).option("compression", self.compression)
         writer.partitionBy(*self.table.partition_by).save(str(folder))
 
     @property
