@@ -110,6 +110,13 @@ class ConfigurationError(MlbsdkError):
     exit_code = 2
 
 
+class StorageError(MlbsdkError):
+    """An object store can't be reached, or refuses what is asked: credentials, bucket, endpoint."""
+
+    code = "MLBSDK203"
+    exit_code = 2
+
+
 class SourceError(MlbsdkError):
     """The source is not there or holds nothing to read."""
 

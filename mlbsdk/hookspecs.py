@@ -13,13 +13,16 @@ Register the module in ``pyproject.toml``::
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
+from datetime import datetime
+from typing import IO, TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 import pluggy
 
 if TYPE_CHECKING:
     import typer
+    from pyarrow.fs import FileSystem
     from pyspark.sql import DataFrame, SparkSession
 
     from mlbsdk.mapping.differences import StoredTable
@@ -52,6 +55,115 @@ class SparkRequirements:
 
     packages: tuple[str, ...] = ()
     session: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file as a listing tells of it."""
+
+    path: str
+    """Its whole address, such as ``s3a://bucket/games/1.json``; of a local file the path."""
+    size: int
+    """Bytes."""
+    modified_at: datetime
+    """UTC."""
+
+
+class Storage(Protocol):
+    """Keeps files: the disk of this machine, or an object store.
+
+    Every path is a whole address, such as ``s3a://bucket/folder/file``. What goes wrong with an object store is raised
+    as an MlbsdkError; the local storage raises OSError.
+    """
+
+    is_local: bool
+    """Whether paths are those of this machine's file system."""
+
+    def check(self, path: str) -> None:
+        """Check, within seconds and without Spark, that the place can be reached and listed.
+
+        Raises:
+            StorageError: credentials, bucket or endpoint are not what they should be.
+        """
+        ...
+
+    def exists(self, path: str) -> bool:
+        """Return whether there is a file, or a folder with something in it."""
+        ...
+
+    def files(self, path: str) -> list[StoredFile]:
+        """Return the file of this path, or all files below the folder at any depth, sorted; none where nothing is."""
+        ...
+
+    def open(self, path: str) -> IO[bytes]:
+        """Open a file to be read.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        ...
+
+    def write(self, path: str, data: bytes) -> None:
+        """Write a file so that it is there whole, or as it was before, whenever the machine stops."""
+        ...
+
+    def move(self, path: str, to: str) -> None:
+        """Give a file another path, taking the place of what is there.
+
+        Interrupted in an object store it leaves both; moving it again then ends it.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        ...
+
+    def delete(self, paths: Iterable[str]) -> None:
+        """Delete files; those that are not there are passed over."""
+        ...
+
+    def delete_folder(self, path: str) -> None:
+        """Delete a folder with all that is in it; one that is not there is passed over."""
+        ...
+
+    def locked(self, path: str, *, wait: bool = True) -> AbstractContextManager[Callable[[], None]]:
+        """Hold a lock, named by a path, alone; that of a process that was killed becomes free by itself.
+
+        Gives a function to be called before a step that nobody else may do meanwhile: it raises WriteError where the
+        lock was lost, as it may be in an object store by a process that slept for long.
+
+        Raises:
+            BlockingIOError: another holds it and ``wait`` is false; its text says who, as far as is known.
+        """
+        ...
+
+    def arrow(self, path: str) -> tuple[FileSystem, str]:
+        """Return the file system in which pyarrow finds a path, and the path's name there."""
+        ...
+
+    def address_of(self, name: str) -> str:
+        """Return the path that has a name in pyarrow's file system."""
+        ...
+
+    def delta_options(self, path: str) -> dict[str, str]:
+        """Return what delta-rs must be told, as its ``storage_options``, to open the table at a path."""
+        ...
+
+    def spark_settings(self, path: str) -> dict[str, str]:
+        """Return Hadoop settings that are set in the session that uses a path; secrets may be among them."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class StorageDecl:
+    """A storage for one URI scheme of paths: with it every source and writer of files works on ``NAME://...``."""
+
+    name: str
+    """The URI scheme, such as ``s3a``."""
+    summary: str
+    make: Callable[[str, Mapping[str, object]], Storage]
+    """(a path, the settings under ``storage:``) -> Storage, for all paths of the same host, that is bucket."""
+    spark: SparkRequirements = field(default_factory=SparkRequirements)
+    """What Spark needs to read and write such paths; loaded only where Spark does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -255,6 +367,11 @@ class Hooks:
     @_hookspec
     def mlbsdk_writers(self) -> Iterable[WriterDecl]:
         """Declare writers, by the URI scheme of ``--target``."""
+        return ()
+
+    @_hookspec
+    def mlbsdk_storages(self) -> Iterable[StorageDecl]:
+        """Declare storages, by the URI scheme of paths: ``delta:NAME://...`` works with it."""
         return ()
 
     @_hookspec

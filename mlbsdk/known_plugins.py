@@ -14,9 +14,8 @@ KNOWN: dict[tuple[str, str], str] = {
     ("transform", "season.*"): "mlbsdk-plugin-schedule",
     ("transform", "team.*"): "mlbsdk-plugin-team",
     ("source", "postgresql"): "mlbsdk-plugin-postgres",
-    ("source", "s3a"): "mlbsdk-plugin-s3",
     ("writer", "postgresql"): "mlbsdk-plugin-postgres",
-    ("writer", "s3a"): "mlbsdk-plugin-s3",
+    ("storage", "s3a"): "mlbsdk-plugin-s3",
     ("quality", "deequ"): "mlbsdk-plugin-deequ",
     ("listener", "atlas"): "mlbsdk-plugin-atlas",
 }

@@ -40,6 +40,7 @@ from mlbsdk.hookspecs import (
     QualityDecl,
     SourceDecl,
     SparkRequirements,
+    StorageDecl,
     TransformDecl,
     WriterDecl,
 )
@@ -51,7 +52,7 @@ LOAD = "MLBSDK_LOAD_PLUGINS"
 DISABLED = "MLBSDK_DISABLED_PLUGINS"
 _REASON_LENGTH = 300
 
-AnyDecl: TypeAlias = TransformDecl | SourceDecl | WriterDecl | QualityDecl | ListenerDecl | CommandDecl
+AnyDecl: TypeAlias = TransformDecl | SourceDecl | WriterDecl | StorageDecl | QualityDecl | ListenerDecl | CommandDecl
 D = TypeVar("D", bound=AnyDecl)
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -69,10 +70,11 @@ class _Kind(Generic[D]):
 _TRANSFORM = _Kind("transform", "mlbsdk_transforms", TransformDecl)
 _SOURCE = _Kind("source", "mlbsdk_sources", SourceDecl)
 _WRITER = _Kind("writer", "mlbsdk_writers", WriterDecl)
+_STORAGE = _Kind("storage", "mlbsdk_storages", StorageDecl)
 _QUALITY = _Kind("quality", "mlbsdk_quality", QualityDecl)
 _LISTENER = _Kind("listener", "mlbsdk_listeners", ListenerDecl)
 _COMMAND = _Kind("command", "mlbsdk_commands", CommandDecl)
-_KINDS: tuple[_Kind[Any], ...] = (_TRANSFORM, _SOURCE, _WRITER, _QUALITY, _LISTENER, _COMMAND)
+_KINDS: tuple[_Kind[Any], ...] = (_TRANSFORM, _SOURCE, _WRITER, _STORAGE, _QUALITY, _LISTENER, _COMMAND)
 _HOOKS = tuple(kind.hook for kind in _KINDS)
 _NOUNS = {"quality": "quality engine"}
 
@@ -253,6 +255,10 @@ class Plugins:
         """Return the writer for a URI scheme; raises as :meth:`transform`."""
         return self._get(_WRITER, scheme)
 
+    def storage(self, scheme: str) -> StorageDecl:
+        """Return the storage for a URI scheme of paths; raises as :meth:`transform`."""
+        return self._get(_STORAGE, scheme)
+
     def quality(self, name: str) -> QualityDecl:
         """Return the quality engine of this name; raises as :meth:`transform`."""
         return self._get(_QUALITY, name)
@@ -278,6 +284,10 @@ class Plugins:
     def writers(self) -> tuple[WriterDecl, ...]:
         """Return all usable writers."""
         return tuple(self._found(_WRITER).usable.values())
+
+    def storages(self) -> tuple[StorageDecl, ...]:
+        """Return all usable storages."""
+        return tuple(self._found(_STORAGE).usable.values())
 
     def qualities(self) -> tuple[QualityDecl, ...]:
         """Return all usable quality engines."""
@@ -622,7 +632,7 @@ def _mistakes(decl: Any) -> list[str]:
         rules.append((decl.sample is None or _is_resource(decl.sample), "sample must be (package, path)"))
     if isinstance(decl, WriterDecl):
         rules.append((_is_texts(decl.supports, set | frozenset), "supports must be a frozenset of texts"))
-    if isinstance(decl, SourceDecl | WriterDecl | QualityDecl):
+    if isinstance(decl, SourceDecl | WriterDecl | StorageDecl | QualityDecl):
         rules.append(
             (_is_requirements(decl.spark), "spark must be SparkRequirements with a tuple and a mapping of texts")
         )
@@ -652,7 +662,7 @@ def _details(decl: AnyDecl) -> dict[str, object]:
         details["class"] = "own" if decl.make else "generated"
     if isinstance(decl, WriterDecl):
         details["supports"] = sorted(decl.supports)
-    if isinstance(decl, SourceDecl | WriterDecl | QualityDecl):
+    if isinstance(decl, SourceDecl | WriterDecl | StorageDecl | QualityDecl):
         details["packages"] = list(decl.spark.packages)
         details["session"] = dict(decl.spark.session)
     return details

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from mlbsdk.hookspecs import Storage
     from mlbsdk.mapping.plan import Plan
 
 #: Messages that a stream's report keeps of a kind: the newest.
@@ -141,6 +142,8 @@ class RunReport:
     """OpenLineage (namespace, name) by table."""
     location: str | None = None
     """Folder where this run's report and lineage are kept, if the target has one."""
+    storage: Storage | None = None
+    """What keeps that folder; not part of the JSON. None for this machine's disk."""
     stream: StreamReport | None = None
     """None for a run in batch mode."""
 

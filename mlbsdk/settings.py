@@ -26,7 +26,8 @@ class Settings(BaseSettings):
     """What a run or stream can be told; unknown keys are refused.
 
     ``on_error`` None is the command's own default: ``fail`` for a run, ``quarantine`` for a stream. ``trigger``,
-    ``idle_timeout`` and ``checkpoint`` are of streams. ``spark`` holds Spark settings by their own names.
+    ``idle_timeout`` and ``checkpoint`` are of streams. ``spark`` holds Spark settings by their own
+    names, ``storage`` what object stores are told, such as ``endpoint`` and ``region`` of s3a:// paths.
     """
 
     model_config = SettingsConfigDict(extra="forbid", frozen=True, env_prefix="MLBSDK_")
@@ -39,6 +40,7 @@ class Settings(BaseSettings):
     checkpoint: str | None = None
     log_file: Path | None = None
     spark: dict[str, str] = {}
+    storage: dict[str, str | bool] = {}
 
 
 def load_settings(file: Path | None, flags: Mapping[str, Any]) -> Settings:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mlbsdk.errors import ConfigurationError, LineageError
 
+if TYPE_CHECKING:
+    from mlbsdk.hookspecs import Storage
+
 app = typer.Typer(help="Look at lineage, and send what a backend did not take.", no_args_is_help=True)
-Location = Annotated[Path, typer.Option(help="The target's _mlbsdk folder.")]
+Location = Annotated[str, typer.Option(help="The target's _mlbsdk folder, or s3a://BUCKET/TARGET/_mlbsdk.")]
+_DEFAULT = "warehouse/_mlbsdk"
 
 
 @app.command("flush")
-def flush_events(location: Location = Path("warehouse/_mlbsdk")) -> None:
+def flush_events(location: Location = _DEFAULT) -> None:
     """Send the spooled events to the configured backend."""
     import os
 
@@ -30,18 +33,22 @@ def flush_events(location: Location = Path("warehouse/_mlbsdk")) -> None:
         transport = configured_transport(patient=True)
     except Exception as wrong:  # the client raises many kinds for what a user wrote
         raise ConfigurationError(f"the OpenLineage configuration is wrong: {type(wrong).__name__}: {wrong}") from wrong
-    done = flush(location, transport)
+    done = flush(location, transport, _storage(location))
     typer.echo(f"{done.sent} events sent, {done.left} left")
     if done.problem:
         raise LineageError(f"the backend refused an event: {done.problem}", fix="The events are kept; try again later.")
 
 
 @app.command("show")
-def show(
-    location: Location = Path("warehouse/_mlbsdk"), as_json: Annotated[bool, typer.Option("--json")] = False
-) -> None:
+def show(location: Location = _DEFAULT, as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
     """Show the jobs of the last run, with their inputs and outputs."""
-    events = _last_run(location / "lineage.jsonl")
+    from mlbsdk.lineage.delivery import last_run
+
+    events = last_run(location, _storage(location))
+    if not events:
+        raise ConfigurationError(
+            f"no lineage at '{location}'", fix="Run a transform first, or name its target's folder with --location."
+        )
     if as_json:
         typer.echo(json.dumps({"version": 1, "events": events}))
         return
@@ -52,18 +59,8 @@ def show(
                 typer.echo(f"          {direction[:-1]:6} {dataset['namespace']} {dataset['name']}")
 
 
-def _last_run(path: Path) -> list[dict[str, Any]]:
-    if not path.exists():
-        raise ConfigurationError(
-            f"no lineage at '{path.parent}'", fix="Run a transform first, or name its target's folder with --location."
-        )
-    events = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    roots = [
-        e["run"]["facets"]["parent"]["run"]["runId"] if "parent" in e["run"]["facets"] else e["run"]["runId"]
-        for e in events
-    ]
-    latest: dict[str, dict[str, Any]] = {}
-    for event, root in zip(events, roots, strict=True):
-        if root == roots[-1]:
-            latest[event["job"]["name"]] = event
-    return list(latest.values())
+def _storage(location: str) -> Storage:
+    from mlbsdk.runtime.storage import storage_of
+    from mlbsdk.settings import load_settings
+
+    return storage_of(location, load_settings(None, {}).storage)

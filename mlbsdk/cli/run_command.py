@@ -96,6 +96,7 @@ def run(
         tables=tuple(name.strip() for text in tables or [] for name in text.split(",") if name.strip()),
         quality=tuple(quality or ()),
         spark=settings.spark,
+        storage=settings.storage,
         log_file=(settings.log_file or default_log_file()).expanduser().absolute(),
     )
     plugins = Plugins.load()

@@ -99,6 +99,7 @@ def stream(
         on_error=OnError(settings.on_error or "quarantine"),
         mapping=mapping,
         spark=settings.spark,
+        storage=settings.storage,
         log_file=(settings.log_file or default_log_file()).expanduser().absolute(),
     )
     display = Display(as_json)

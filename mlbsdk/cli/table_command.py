@@ -97,7 +97,8 @@ def _target(target: str | None, config: Path | None) -> DeltaTarget:
     from mlbsdk.settings import load_settings
     from mlbsdk.writers.delta_care import DeltaTarget
 
-    return DeltaTarget(load_settings(config, {"target": target}).target)
+    settings = load_settings(config, {"target": target})
+    return DeltaTarget(settings.target, settings.storage)
 
 
 def _tells(value: object) -> bool:

@@ -8,12 +8,15 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlbsdk.errors import redact
+from mlbsdk.hookspecs import Storage
+from mlbsdk.runtime.addresses import child
+from mlbsdk.runtime.storage import LOCAL, read_text
 
 if TYPE_CHECKING:
     from openlineage.client.transport import Transport
@@ -23,6 +26,7 @@ BUDGET_SECONDS = 1.5
 _TIMEOUT_SECONDS = 0.7
 #: Seconds that a flush, which nobody's run waits for, gives the backend for one event.
 _PATIENCE_SECONDS = 30.0
+_JOURNAL = "lineage"
 _SPOOL = "lineage-spool"
 _TAKEN = ".taken"
 _FILE_NAMES = ("openlineage.yml", ".openlineage/openlineage.yml")
@@ -86,26 +90,33 @@ class Delivery:
     ``problem`` says why the backend is not asked, or no more; with one from the start all events are spooled.
     """
 
-    def __init__(self, location: Path, transport: Transport | None, problem: str | None = None) -> None:
+    def __init__(
+        self, location: str, transport: Transport | None, problem: str | None = None, storage: Storage = LOCAL
+    ) -> None:
         self.location = location
+        self.storage = storage
+        self._journal = _Journal(storage, child(location, _JOURNAL))
         self.transport = transport
         self.spooled = 0
         self.problem = problem
         self._is_wanted = transport is not None or problem is not None
         self._spent = 0.0
-        self._spool: Path | None = None
+        self._spool: _Journal | None = None
 
     def send(self, events: Iterable[Any]) -> None:
         """Deliver events in order; nothing is raised for a backend's sake."""
         datasets: dict[int, Any] = {}
         for event in events:
             line = event_line(event, datasets)
-            _append(self.location / "lineage.jsonl", line)
+            self._journal.add(line)
             # One file a run, named for its first event: a flush keeps the order of lines.
-            self._spool = self._spool or self.location / _SPOOL / f"{event.run.runId}.jsonl"
+            self._spool = self._spool or _Journal(self.storage, child(self.location, _SPOOL, event.run.runId))
             if self._is_wanted and not self._sent(event):
-                _append(self._spool, line)
+                self._spool.add(line)
                 self.spooled += 1
+        self._journal.save()
+        if self._spool is not None:
+            self._spool.save()
 
     def _sent(self, event: Any) -> bool:
         left = BUDGET_SECONDS - self._spent
@@ -166,51 +177,62 @@ class Flushed:
     problem: str | None = None
 
 
-def flush(location: Path, transport: Transport) -> Flushed:
+def flush(location: str, transport: Transport, storage: Storage = LOCAL) -> Flushed:
     """Send spooled events in the order in which they happened; what is not taken stays.
 
     Killed at any moment it loses nothing; events may be sent again then.
     """
-    spool = location / _SPOOL
-    if not spool.exists():
+    spool = child(location, _SPOOL)
+    if not storage.files(spool):
         return Flushed(0, 0)
-    with _alone(spool):
+    with storage.locked(child(location, f"{_SPOOL}.lock")):
         # Set aside, so that a run that goes on writes to a new file meanwhile.
-        for file in spool.glob("*.jsonl"):
-            file.replace(file.with_name(f"{file.stem}-{time.time_ns()}{_TAKEN}"))
-        files = sorted(spool.glob(f"*{_TAKEN}"))
-        lines = sorted((line for file in files for line in _lines(file)), key=_time)
+        for path in _ending(storage, spool, ".jsonl"):
+            storage.move(path, f"{path.removesuffix('.jsonl')}-{time.time_ns()}{_TAKEN}")
+        files = _ending(storage, spool, _TAKEN)
+        lines = sorted((line for file in files for line in _lines(storage, file)), key=_time)
         sent, problem = 0, None
         for line in lines:
             problem = _refusal(transport, _event(line), _PATIENCE_SECONDS)
             if problem is not None:
                 break
             sent += 1
-        _keep(spool, files, lines[sent:])
+        _keep(storage, spool, files, lines[sent:])
     return Flushed(sent, len(lines) - sent, problem)
 
 
-def _keep(spool: Path, files: Iterable[Path], lines: Iterable[str]) -> None:
+def _ending(storage: Storage, folder: str, ending: str) -> list[str]:
+    """Return the files of a folder whose names end so, sorted."""
+    return [file.path for file in storage.files(folder) if file.path.endswith(ending)]
+
+
+def _keep(storage: Storage, spool: str, files: Iterable[str], lines: Sequence[str]) -> None:
     """Replace files by one with these lines, which is read before later ones."""
-    left = spool / f"0-left{_TAKEN}"
-    draft = left.with_suffix(".draft")
-    draft.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    draft.replace(left)
-    for file in files:
-        if file != left:
-            file.unlink()
-    if not left.stat().st_size:
-        left.unlink()
+    left = child(spool, f"0-left{_TAKEN}")
+    if lines:
+        storage.write(left, "".join(f"{line}\n" for line in lines).encode())
+    storage.delete([file for file in files if file != left or not lines])
 
 
-@contextlib.contextmanager
-def _alone(spool: Path) -> Iterator[None]:
-    """Hold the spool alone among the flushes of this machine; a killed process lets go by itself."""
-    import fcntl
+def last_run(location: str, storage: Storage = LOCAL) -> list[dict[str, Any]]:
+    """Return the newest event of each job of the last run, in the order of the run's jobs; none where nothing ran."""
+    journals = storage.files(child(location, _JOURNAL)) or storage.files(child(location, f"{_JOURNAL}.jsonl"))
+    events: list[dict[str, Any]] = []
+    for journal in reversed(journals):
+        before = [json.loads(line) for line in _lines(storage, journal.path)]
+        if events and before and _root(before[-1]) != _root(events[-1]):
+            break
+        events = before + events
+    latest: dict[str, dict[str, Any]] = {}
+    for event in events:
+        if _root(event) == _root(events[-1]):
+            latest[event["job"]["name"]] = event
+    return list(latest.values())
 
-    with (spool / "lock").open("a") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+
+def _root(event: dict[str, Any]) -> str:
+    run = event["run"]
+    return str(run["facets"]["parent"]["run"]["runId"] if "parent" in run["facets"] else run["runId"])
 
 
 def _event(line: str) -> Any:
@@ -233,9 +255,9 @@ def _time(line: str) -> str:
     return str(json.loads(line)["eventTime"])
 
 
-def _lines(file: Path) -> list[str]:
+def _lines(storage: Storage, file: str) -> list[str]:
     """Return the events of a file; the last line of a killed run may be half written."""
-    return [line for line in file.read_text(encoding="utf-8").splitlines() if line.endswith("}") and _is_json(line)]
+    return [line for line in read_text(storage, file).splitlines() if line.endswith("}") and _is_json(line)]
 
 
 def _is_json(text: str) -> bool:
@@ -246,10 +268,30 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def _append(file: Path, line: str) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("a", encoding="utf-8") as out:
-        out.write(line + "\n")
+class _Journal:
+    """Lines that are added one by one: to the file ``PATH.jsonl``, or where no file can grow to objects below PATH."""
+
+    def __init__(self, storage: Storage, path: str) -> None:
+        self.storage = storage
+        self.path = path
+        self._lines: list[str] = []
+
+    def add(self, line: str) -> None:
+        """Add a line; on this machine's disk it is there at once."""
+        if not self.storage.is_local:
+            self._lines.append(line)
+            return
+        file = Path(f"{self.path}.jsonl")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("a", encoding="utf-8") as out:
+            out.write(line + "\n")
+
+    def save(self) -> None:
+        """Put the lines that were added since the last time into an object of their own; names sort by time."""
+        if self._lines:
+            text = "".join(f"{line}\n" for line in self._lines)
+            self.storage.write(child(self.path, f"{time.time_ns()}.jsonl"), text.encode())
+            self._lines.clear()
 
 
 def quiet_client() -> None:

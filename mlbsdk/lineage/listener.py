@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlbsdk.errors import redact
 from mlbsdk.report import RunReport
-from mlbsdk.runtime.addresses import is_local
+from mlbsdk.runtime.storage import LOCAL
 from mlbsdk.settings import home
 
 if TYPE_CHECKING:
@@ -19,7 +18,8 @@ if TYPE_CHECKING:
 class OpenLineageListener:
     """Sends START, COMPLETE and FAIL; RUNNING after each batch of a stream.
 
-    Events always go to ``lineage.jsonl`` beside the target's housekeeping; also to the backend that
+    Events always go to ``lineage.jsonl`` beside the target's housekeeping, in an object store to objects below
+    ``lineage/``; also to the backend that
     ``OPENLINEAGE_URL``, other OPENLINEAGE variables or ``openlineage.yml`` name.
     """
 
@@ -37,7 +37,7 @@ class OpenLineageListener:
                 transport = configured_transport()
             except Exception as wrong:  # a wrong configuration must not cost the run its lineage
                 problem = redact(f"its OpenLineage configuration: {type(wrong).__name__}: {wrong}")
-        self._delivery = Delivery(location_of(report), transport, problem)
+        self._delivery = Delivery(location_of(report), transport, problem, report.storage or LOCAL)
         self._send(report, "START")
 
     def phase_changed(self, report: RunReport, phase: str) -> None:
@@ -78,6 +78,6 @@ class OpenLineageListener:
             )
 
 
-def location_of(report: RunReport) -> Path:
+def location_of(report: RunReport) -> str:
     """Return the folder of a run's lineage."""
-    return Path(report.location) if report.location is not None and is_local(report.location) else home()
+    return report.location if report.location is not None else str(home())

@@ -7,11 +7,11 @@ import json
 import re
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import IO, Any, cast
 
 from mlbsdk.errors import SourceError
 from mlbsdk.runtime.sources import BETWEEN_DOCUMENTS, JSON_LINES, FileSource
+from mlbsdk.runtime.storage import storage_of
 
 
 def documents(address: str) -> Iterator[tuple[str, Any]]:
@@ -81,7 +81,8 @@ def _lines(file: str) -> Iterator[tuple[str, str]]:
 
 
 def _opened(file: str) -> IO[bytes]:
-    return cast("IO[bytes]", gzip.open(file)) if file.lower().endswith(".gz") else Path(file).open("rb")
+    stream = storage_of(file).open(file)
+    return cast("IO[bytes]", gzip.open(stream)) if file.lower().endswith(".gz") else stream
 
 
 def is_envelope(capture: Any) -> bool:

@@ -11,17 +11,17 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import uuid
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from mlbsdk.errors import ConfigurationError
-from mlbsdk.runtime.addresses import is_local, local_path, split_address
+from mlbsdk.hookspecs import Storage
+from mlbsdk.runtime.addresses import child, is_local, local_path, split_address
+from mlbsdk.runtime.storage import LOCAL, Storages, read_text
 from mlbsdk.settings import home
 
 FORMAT = 1
@@ -56,27 +56,28 @@ class Marker:
 
 
 class Checkpoint:
-    """A checkpoint's folder on this machine."""
+    """A checkpoint's folder, on this machine or in an object store."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: str, storage: Storage = LOCAL) -> None:
         self.folder = folder
+        self.storage = storage
 
     @classmethod
-    def at(cls, address: str) -> Checkpoint:
+    def at(cls, address: str, storages: Storages) -> Checkpoint:
         """Return the checkpoint at a path that was given.
 
         Raises:
-            ConfigurationError: it is on another machine.
+            UnknownNameError: no plugin declares a storage of its scheme.
+            StorageError: its object store can't be reached, or refuses.
         """
-        if not is_local(address):
-            raise ConfigurationError(
-                f"the checkpoint '{address}' is not on this machine's file system",
-                fix="Give a local path, such as a mounted volume: a lock there keeps two streams apart.",
-            )
-        return cls(local_path(address))
+        storage = storages.of(address)
+        storage.check(address)
+        return cls(str(local_path(address)) if storage.is_local else address.rstrip("/"), storage)
 
     @classmethod
-    def default(cls, transform: str, source: str, target: str, location: str | None) -> Checkpoint:
+    def default(
+        cls, transform: str, source: str, target: str, location: str | None, storage: Storage = LOCAL
+    ) -> Checkpoint:
         """Return the checkpoint of a stream that names none: with the target, or where it has no folder, with the user.
 
         Args:
@@ -84,13 +85,23 @@ class Checkpoint:
             source: the source's :func:`canonical` address.
             target: the target's.
             location: the folder of the target's housekeeping; None where it has none.
+            storage: what keeps that folder.
         """
-        if location is not None and is_local(location):
-            return cls(Path(location) / "checkpoints" / f"{transform}-{_short_hash(source)}")
-        return cls(home() / "checkpoints" / f"{transform}-{_short_hash(source, target)}")
+        if location is not None:
+            return cls(child(location, "checkpoints", f"{transform}-{_short_hash(source)}"), storage)
+        return cls(str(home() / "checkpoints" / f"{transform}-{_short_hash(source, target)}"))
 
     def __str__(self) -> str:
-        return str(self.folder)
+        return self.folder
+
+    @property
+    def for_spark(self) -> str:
+        """The folder as Spark is told of it."""
+        return f"file://{self.folder}" if self.storage.is_local else self.folder
+
+    def has(self, *names: str) -> bool:
+        """Return whether there is a file or folder."""
+        return self.storage.exists(child(self.folder, *names))
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -99,27 +110,19 @@ class Checkpoint:
         Raises:
             ConfigurationError: another stream holds it, or the folder can't be made.
         """
-        import fcntl
-
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            handle = (self.folder / LOCK).open("a+", encoding="utf-8")
-        except OSError as problem:
-            raise ConfigurationError(
-                f"the checkpoint '{self}' can't be written: {problem.strerror or problem}", fix="Choose another one."
-            ) from problem
-        with handle:
+        with contextlib.ExitStack() as stack:
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as problem:
-                handle.seek(0)
+                stack.enter_context(self.storage.locked(child(self.folder, LOCK), wait=False))
+            except BlockingIOError as problem:
                 raise ConfigurationError(
-                    f"process {handle.read().strip() or '?'} streams with the checkpoint '{self}'",
+                    f"{problem} streams with the checkpoint '{self}'",
                     fix="Stop it first, or give this stream a --checkpoint of its own.",
                 ) from problem
-            handle.truncate(0)
-            handle.write(f"{os.getpid()}\n")
-            handle.flush()
+            except OSError as problem:
+                raise ConfigurationError(
+                    f"the checkpoint '{self}' can't be written: {problem.strerror or problem}",
+                    fix="Choose another one.",
+                ) from problem
             yield
 
     def claim(self, wanted: Marker, accept_mapping_change: bool) -> Marker:
@@ -162,9 +165,8 @@ class Checkpoint:
         Raises:
             ConfigurationError: it can't be read.
         """
-        path = self.folder / name
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
+            return json.loads(read_text(self.storage, child(self.folder, name)))
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as problem:
@@ -172,23 +174,15 @@ class Checkpoint:
 
     def write(self, name: str, content: Any) -> None:
         """Write a JSON file of ours so that it is there whole, or as it was before, whenever the machine stops."""
-        path = self.folder / name
-        path.parent.mkdir(exist_ok=True)
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
-        with draft.open("w", encoding="utf-8") as handle:
-            json.dump(content, handle, indent=2)
-            handle.write("\n")
-            handle.flush()
-            os.fsync(handle.fileno())
-        draft.replace(path)
-        _sync_folder(path.parent)
+        text = json.dumps(content, indent=2) + "\n"
+        self.storage.write(child(self.folder, name), text.encode())
 
     # The marker
 
     def _marker(self) -> Marker | None:
         found = self.read(MARKER)
         if found is None:
-            if any((self.folder / name).exists() for name in ("offsets", "commits", "metadata")):
+            if any(self.has(name) for name in ("offsets", "commits", "metadata")):
                 raise self._damaged(MARKER, "it is missing, and the folder holds a checkpoint")
             return None
         try:
@@ -221,13 +215,13 @@ class Checkpoint:
         Raises:
             ConfigurationError: its file can't be read.
         """
-        begun = _numbers(self.folder / "offsets")
+        begun = self._numbers("offsets")
         if not begun:
             return None
         batch_id = begun[-1]
         found = self.read(f"offsets/{batch_id}")
         try:
-            return batch_id, str(found["range"]), (self.folder / "commits" / str(batch_id)).exists()
+            return batch_id, str(found["range"]), self.has("commits", str(batch_id))
         except (KeyError, TypeError) as problem:
             raise self._damaged(f"offsets/{batch_id}", "it has no range") from problem
 
@@ -239,8 +233,12 @@ class Checkpoint:
         """Write down that a batch is in the store, and forget those of long ago."""
         self.write(f"commits/{batch_id}", {"version": FORMAT, "committed_at": _now()})
         for folder in ("commits", "offsets"):
-            for number in _numbers(self.folder / folder)[:-_BATCHES_KEPT]:
-                (self.folder / folder / str(number)).unlink()
+            old = self._numbers(folder)[:-_BATCHES_KEPT]
+            self.storage.delete([child(self.folder, folder, str(number)) for number in old])
+
+    def _numbers(self, folder: str) -> list[int]:
+        names = (file.path.rpartition("/")[2] for file in self.storage.files(child(self.folder, folder)))
+        return sorted(int(name) for name in names if name.isdigit())
 
 
 def canonical(address: str, default: str) -> str:
@@ -265,18 +263,5 @@ def _short_hash(*texts: str) -> str:
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:_HASH_DIGITS]
 
 
-def _numbers(folder: Path) -> list[int]:
-    return sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit()) if folder.exists() else []
-
-
 def _now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _sync_folder(folder: Path) -> None:
-    """Have the folder's new entry survive a loss of power."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

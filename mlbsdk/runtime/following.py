@@ -9,14 +9,16 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from mlbsdk.errors import PluginContractError, SourceError
+from mlbsdk.errors import PluginContractError, SourceError, StorageError
 from mlbsdk.hookspecs import RangeSource
 from mlbsdk.runtime import spark_offsets
+from mlbsdk.runtime.addresses import is_local
 from mlbsdk.runtime.checkpoint import Checkpoint
 from mlbsdk.runtime.ending import EndedBy, Ending
 from mlbsdk.runtime.micro_batch import MicroBatches
 from mlbsdk.runtime.raw import RawBatch
 from mlbsdk.runtime.sources import text_size
+from mlbsdk.runtime.storage import LOCAL
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -65,7 +67,7 @@ class SparkFollower:
         """
         self._raw = raw
         writer = raw.frame.writeStream.foreachBatch(self._take)
-        writer = writer.option("checkpointLocation", f"file://{self.checkpoint.folder}")
+        writer = writer.option("checkpointLocation", self.checkpoint.for_spark)
         if self.trigger_s is None:
             writer = writer.trigger(availableNow=True)
         else:
@@ -102,7 +104,7 @@ class SparkFollower:
 
     def _is_committed(self) -> bool:
         """Whether Spark has noted that the last batch is done, which it does after our part of it."""
-        return self._finished is None or (self.checkpoint.folder / "commits" / str(self._finished)).exists()
+        return self._finished is None or self.checkpoint.has("commits", str(self._finished))
 
     def _abandon(self, query: StreamingQuery) -> None:
         """Stop the query in the middle of whatever it does, without waiting for long."""
@@ -146,11 +148,11 @@ class SparkFollower:
 
     def _noted(self, batch_id: int) -> tuple[tuple[str, ...], datetime | None]:
         """Return the files of a batch and when it was triggered, as far as Spark's notes can be read."""
-        folder = self.checkpoint.folder
+        storage, folder = self.checkpoint.storage, self.checkpoint.folder
         try:
-            files = spark_offsets.files_of(folder, batch_id) if self.every_file_gives_rows else ()
-            return files, spark_offsets.triggered_at(folder, batch_id)
-        except (OSError, ValueError, LookupError, TypeError) as problem:
+            files = spark_offsets.files_of(storage, folder, batch_id) if self.every_file_gives_rows else ()
+            return files, spark_offsets.triggered_at(storage, folder, batch_id)
+        except (OSError, StorageError, ValueError, LookupError, TypeError) as problem:
             self.batches.report.note(
                 f"Spark's notes of its files could not be read ({type(problem).__name__}: {problem}): "
                 "files that Spark passed over are not counted as rejected"
@@ -233,11 +235,11 @@ class RangeFollower:
 
 
 def _size_of(files: tuple[str, ...]) -> int | None:
-    """Return the bytes of a batch's text; None where it has no files, or one is gone."""
-    try:
-        return text_size(files) if files else None
-    except OSError:
+    """Return the bytes of a batch's text; None where it has no files, one is gone, or asking takes a request each."""
+    if not files or not is_local(files[0]):
         return None
+    found = [one for file in files for one in LOCAL.files(file)]
+    return text_size(found) if len(found) == len(files) else None
 
 
 def _check_range(source: RangeSource, found: object, after: str | None) -> None:

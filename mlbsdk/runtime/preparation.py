@@ -15,6 +15,7 @@ from mlbsdk.plugins import Plugins
 from mlbsdk.report import RunReport
 from mlbsdk.runtime.addresses import is_local, split_address
 from mlbsdk.runtime.session import is_here, master_of
+from mlbsdk.runtime.storage import Storages
 from mlbsdk.runtime.transformation import ARROW, TransformMode, is_small, new_report
 
 if TYPE_CHECKING:
@@ -54,11 +55,16 @@ def find_transform(name: str, mapping: Path | None, plugins: Plugins) -> tuple[T
 
 
 def make_source(
-    plugins: Plugins, address: str, plan: Plan | None = None, where: Mapping[str, str] | None = None
+    plugins: Plugins,
+    address: str,
+    plan: Plan | None = None,
+    where: Mapping[str, str] | None = None,
+    storages: Storages | None = None,
 ) -> tuple[SourceDecl, Source]:
     """Make the source at an address; it has not looked for anything yet.
 
-    Its options are ``plan``, and ``where`` if only captures are wanted that have these values in these fields.
+    Its options are ``plan``, ``where`` if only captures are wanted that have these values in these fields, and
+    ``storage`` for a path in an object store.
 
     Raises:
         UnknownNameError: no plugin reads such addresses.
@@ -67,10 +73,13 @@ def make_source(
     scheme, rest = split_address(address, "file")
     declared = plugins.source(scheme)
     options: dict[str, object] = {"plan": plan} | ({"where": dict(where)} if where else {})
+    options |= (storages or Storages(plugins)).options(rest)
     return declared, plugins.call(declared, declared.make, rest, options)
 
 
-def make_writer(plugins: Plugins, target: str, plan: Plan, *needed: str) -> tuple[WriterDecl, Writer]:
+def make_writer(
+    plugins: Plugins, target: str, plan: Plan, *needed: str, storages: Storages | None = None
+) -> tuple[WriterDecl, Writer]:
     """Make the writer, and have it prove that it can write.
 
     Args:
@@ -78,6 +87,7 @@ def make_writer(plugins: Plugins, target: str, plan: Plan, *needed: str) -> tupl
         target: its address.
         plan: what is to be written.
         needed: what it has to support beyond what the tables' ``on_missing`` asks for.
+        storages: the storages of the run; by default with the environment's own settings.
 
     Raises:
         ConfigurationError: it can't do what is asked for.
@@ -92,36 +102,46 @@ def make_writer(plugins: Plugins, target: str, plan: Plan, *needed: str) -> tupl
             f"the writer '{declared.name}' does not support {' and '.join(lacking)}, which {plan.name} needs",
             fix="Choose another --target.",
         )
-    writer = plugins.call(declared, declared.make, rest, {})
+    writer = plugins.call(declared, declared.make, rest, (storages or Storages(plugins)).options(rest))
     plugins.call(declared, writer.prepare)
     return declared, writer
 
 
-def writer_needs(declared: WriterDecl, size: int | None, settings: Mapping[str, str]) -> list[SparkRequirements]:
-    """Return what the writer needs of Spark: nothing where a small batch is committed to Delta without it.
+def source_needs(declared: SourceDecl, address: str, storages: Storages) -> list[SparkRequirements]:
+    """Return what the source at an address needs of Spark."""
+    return [declared.spark, *storages.needs(split_address(address, "file")[1])]
+
+
+def writer_needs(
+    declared: WriterDecl, target: str, size: int | None, settings: Mapping[str, str], storages: Storages
+) -> list[SparkRequirements]:
+    """Return what the writer needs of Spark: nothing where a small batch is committed without it.
 
     ``size`` is in bytes of JSON text; None is not known, as for batches that are still to come.
     """
     without_spark = (
-        declared.name == "delta"
+        declared.name in ("delta", "parquet")
         and is_here(master_of(settings, os.environ))
         and settings.get(ARROW, "true") != "false"
         and is_small(size)
     )
-    return [] if without_spark else [declared.spark]
+    return [] if without_spark else [declared.spark, *storages.needs(split_address(target, "delta")[1])]
 
 
-def open_report(plan: Plan, source: str, target: str, mode: TransformMode, writer: Writer) -> RunReport:
+def open_report(
+    plan: Plan, source: str, target: str, mode: TransformMode, writer: Writer, storages: Storages
+) -> RunReport:
     """Return the report of a run or stream that begins."""
     report = new_report(plan, source, target, mode.value)
     report.location = location_of(target)
+    report.storage = storages.of(report.location) if report.location is not None else None
     report.datasets = {table.name: writer.address_of(table.name) for table in plan.tables}
     return report
 
 
 def location_of(target: str) -> str | None:
     """Return the folder of a target's housekeeping; None for targets that have no folder."""
-    from mlbsdk.writers.lakehouse import HOUSEKEEPING, Lakehouse
+    from mlbsdk.writers.lakehouse import HOUSEKEEPING, root_of
 
     path = split_address(target, "delta")[1]
-    return None if "://" in path and is_local(path) else f"{Lakehouse(path).root}/{HOUSEKEEPING}"
+    return None if "://" in path and is_local(path) else f"{root_of(path)}/{HOUSEKEEPING}"

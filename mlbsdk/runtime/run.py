@@ -25,10 +25,12 @@ from mlbsdk.runtime.preparation import (
     make_source,
     make_writer,
     open_report,
+    source_needs,
     writer_needs,
 )
 from mlbsdk.runtime.selection import OwnCaptures, conditions
 from mlbsdk.runtime.session import session
+from mlbsdk.runtime.storage import Storages
 from mlbsdk.runtime.transformation import OnError, TransformMode, transformation_for
 from mlbsdk.runtime.watchers import Watchers
 
@@ -55,6 +57,8 @@ class RunRequest:
     """Only captures that have these values in these fields of the mapping's first root target, or in its filters."""
     tables: tuple[str, ...] = ()
     """Only these tables, with or without their schema, and those of the mapping that they refer to; none for all."""
+    storage: Mapping[str, object] = field(default_factory=dict)
+    """Settings of the storages of paths such as ``s3a://``: see :class:`mlbsdk.settings.Settings`."""
     own_only: bool = False
     """Leave out captures that say they are responses of another endpoint or method, instead of rejecting them."""
     quality: tuple[str, ...] = ()
@@ -103,6 +107,7 @@ class PreparedRun:
     needs: tuple[SparkRequirements, ...]
     """What source, writer and engines need of Spark."""
     report: RunReport
+    storages: Storages
 
     def run(
         self,
@@ -125,6 +130,7 @@ class PreparedRun:
         with watchers.told():
             with watchers.phase("start"):
                 spark = spark or session([*self.needs, *needs], request.spark, request.log_file)
+                self.storages.use_in(spark)
             kind = plugins.call(self.transform, transformation_for, self.transform.name, self.transform.make)
             steps = kind(
                 spark, self.mapping, source=self.source, writer=self.writer, on_error=request.on_error, report=report
@@ -169,11 +175,12 @@ def prepared(request: RunRequest, plugins: Plugins) -> Iterator[PreparedRun]:
     plan = chosen(compile_mapping(loaded), request.tables)
     conditions(loaded.mapping, request.where)
     engines = Engines.of(plugins, request.quality)
+    storages = Storages(plugins, request.storage)
     with _source_address(request, transform) as address:
-        source_decl, source = make_source(plugins, address, plan, request.where)
+        source_decl, source = make_source(plugins, address, plan, request.where, storages)
         # A missing source is told before Java starts.
         size = plugins.call(source_decl, source.prepare)
-        writer_decl, writer = make_writer(plugins, request.target, plan)
+        writer_decl, writer = make_writer(plugins, request.target, plan, storages=storages)
         yield PreparedRun(
             request,
             plugins,
@@ -185,14 +192,21 @@ def prepared(request: RunRequest, plugins: Plugins) -> Iterator[PreparedRun]:
             writer,
             engines,
             size,
-            (source_decl.spark, *writer_needs(writer_decl, size, request.spark), *engines.needs),
-            _report(request, transform, plan, address, writer),
+            (
+                *source_needs(source_decl, address, storages),
+                *writer_needs(writer_decl, request.target, size, request.spark, storages),
+                *engines.needs,
+            ),
+            _report(request, transform, plan, address, writer, storages),
+            storages,
         )
 
 
-def _report(request: RunRequest, transform: TransformDecl, plan: Plan, source: str, writer: Writer) -> RunReport:
+def _report(
+    request: RunRequest, transform: TransformDecl, plan: Plan, source: str, writer: Writer, storages: Storages
+) -> RunReport:
     """Return the report of the run that begins."""
-    report = open_report(plan, source, request.target, TransformMode.BATCH, writer)
+    report = open_report(plan, source, request.target, TransformMode.BATCH, writer, storages)
     if request.source is None:
         report.source = f"the sample capture of {transform.name}"
         report.notes.append(

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from mlbsdk.errors import ConfigurationError, RawSchemaError, SourceError, shortened
+from mlbsdk.hookspecs import Storage, StoredFile
 from mlbsdk.mapping.model import Mapping as TransformMapping
 from mlbsdk.runtime.addresses import dataset_of, is_local, local_path
 from mlbsdk.runtime.raw import RAW_SCHEMA, RawBatch
 from mlbsdk.runtime.selection import selected
+from mlbsdk.runtime.storage import storage_of
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
@@ -40,6 +43,7 @@ class FileSource:
     def __init__(self, address: str, options: Mapping[str, object]) -> None:
         self.address = address
         self.options = options
+        self.storage = cast("Storage | None", options.get("storage")) or storage_of(address)
 
     def read(self, spark: SparkSession, mapping: TransformMapping) -> RawBatch:
         """Return the raw rows of all files.
@@ -47,7 +51,8 @@ class FileSource:
         Raises:
             SourceError: there is no such path, or no capture in it.
         """
-        files = self.files()
+        found = self._found()
+        files = [file.path for file in found]
         whole = [file for file in files if file.lower().endswith(WHOLE_DOCUMENTS)]
         lines = [file for file in files if file not in set(whole)]
         # A file that can't be read gives no row and is found missing afterwards, so that one bad file harms no other.
@@ -59,7 +64,7 @@ class FileSource:
             dataset=dataset_of(_fixed_part(self.address)),
             # A file may hold nothing that was asked for.
             files=() if self.options.get("where") else tuple(files),
-            size=text_size(files),
+            size=text_size(found),
         )
 
     def stream(self, spark: SparkSession, mapping: TransformMapping) -> RawBatch:
@@ -88,7 +93,8 @@ class FileSource:
 
         A folder may be empty still, and a glob match nothing, as long as there is the folder to look into.
         """
-        self._require_local()
+        if not self.storage.is_local:
+            return self._followed_in_store()
         path = self._path()
         if path.exists():
             return _escaped([str(path.resolve())])[0], ""
@@ -99,6 +105,21 @@ class FileSource:
                 fix="Give the folder that captures are moved into; it may be empty.",
             )
         pattern = str(base.resolve() / path.relative_to(base))
+        return self._split_pattern(pattern)
+
+    def _followed_in_store(self) -> tuple[str, str]:
+        """Return the same for an object store: it has no empty folders, so one that holds nothing yet is none."""
+        self.storage.check(self.address)
+        base = _fixed_part(self.address)
+        if base == self.address.rstrip("/"):
+            if not self.storage.exists(base):
+                raise SourceError(
+                    f"source '{self.address}' does not exist", fix="Put the first capture there, or give a glob."
+                )
+            return _escaped([base])[0], ""
+        return self._split_pattern(self.address)
+
+    def _split_pattern(self, pattern: str) -> tuple[str, str]:
         # Only in Spark's patterns braces are special.
         folder, _, names = pattern.translate(_BRACES_ESCAPED).partition("/**")
         names = names.strip("/")
@@ -116,19 +137,13 @@ class FileSource:
     def _path(self) -> Path:
         return Path(self.address.removeprefix("file://").removeprefix("file:")).expanduser()
 
-    def _require_local(self) -> None:
-        if not is_local(self.address):
-            raise SourceError(
-                f"'{self.address}' is not on this machine", fix="Install mlbsdk-plugin-s3 to read from s3a://."
-            )
-
     def prepare(self) -> int:
         """Check that there are captures; return the bytes of their text, roughly.
 
         Raises:
             SourceError: as :meth:`files`.
         """
-        return text_size(self.files())
+        return text_size(self._found())
 
     def files(self) -> list[str]:
         """Return the capture files, sorted.
@@ -136,18 +151,16 @@ class FileSource:
         Raises:
             SourceError: there is no such path, or no capture in it.
         """
-        self._require_local()
-        # A path that exists is never a pattern: folder names may hold [ and ].
-        pattern = str(self._path())
-        found = [pattern] if Path(pattern).exists() else sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
-        if not found:
-            raise SourceError(
-                f"source '{self.address}' does not exist", fix="Give a file, a folder or a glob of captures."
-            )
-        named = [str(Path(path).resolve()) for path in found if Path(path).is_file()]
-        inside = [file for path in found if Path(path).is_dir() for file in _captures_below(Path(path))]
-        files = sorted({*named, *inside})
-        other = [file for file in files if not file.lower().endswith((*WHOLE_DOCUMENTS, *JSON_LINES))]
+        return [file.path for file in self._found()]
+
+    def _found(self) -> list[StoredFile]:
+        """Return the capture files, sorted.
+
+        Raises:
+            SourceError: there is no such path, or no capture in it.
+        """
+        files = self._local_files() if self.storage.is_local else self._stored_files()
+        other = [file.path for file in files if not file.path.lower().endswith((*WHOLE_DOCUMENTS, *JSON_LINES))]
         if other:
             raise SourceError(
                 f"not a capture by its name: {shortened(other)}",
@@ -159,6 +172,41 @@ class FileSource:
                 fix="Captures are files that end in .json, .jsonl or .ndjson, with or without .gz.",
             )
         return files
+
+    def _local_files(self) -> list[StoredFile]:
+        # A path that exists is never a pattern: folder names may hold [ and ].
+        pattern = str(self._path())
+        found = [pattern] if Path(pattern).exists() else sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
+        if not found:
+            raise self._missing()
+        named = [str(Path(path).resolve()) for path in found if Path(path).is_file()]
+        inside = [file for path in found if Path(path).is_dir() for file in _captures_below(Path(path))]
+        return [file for path in sorted({*named, *inside}) for file in self.storage.files(path)]
+
+    def _stored_files(self) -> list[StoredFile]:
+        """Return the same of an object store, from one listing."""
+        self.storage.check(self.address)
+        address = self.address.rstrip("/")
+        base = _fixed_part(self.address)
+        there = self.storage.files(address if base == address else base)
+        if base == address:
+            named = [file for file in there if file.path == address]
+            found = named or [file for file in there if _is_capture(file.path.removeprefix(address))]
+        else:
+            pattern = _glob(address)
+            found = []
+            for file in there:
+                match = pattern.match(file.path)
+                if match and (not match["below"] or _is_capture(match["below"])):
+                    found.append(file)
+        if not there or (base != address and not found):
+            raise self._missing()
+        return found
+
+    def _missing(self) -> SourceError:
+        return SourceError(
+            f"source '{self.address}' does not exist", fix="Give a file, a folder or a glob of captures."
+        )
 
 
 class TableSource:
@@ -176,6 +224,7 @@ class TableSource:
         self.address = address
         self.options = options
         self._path = str(local_path(address)) if is_local(address) else address
+        self.storage = cast("Storage | None", options.get("storage")) or storage_of(self._path)
         if format == "delta":
             self.stream = self._stream
 
@@ -185,14 +234,12 @@ class TableSource:
         Raises:
             SourceError: it is not.
         """
-        if not is_local(self.address):
-            return None
-        if not Path(self._path).exists():
+        self.storage.check(self._path)
+        if not self.storage.exists(self._path):
             raise SourceError(
                 f"source '{self.format}:{self.address}' does not exist", fix="Give the folder of a raw table."
             )
-        files = (file for file in Path(self._path).rglob("*") if file.is_file())
-        return sum(file.stat().st_size for file in files) * _GZIP_RATIO
+        return sum(file.size for file in self.storage.files(self._path)) * _GZIP_RATIO
 
     def read(self, spark: SparkSession, mapping: TransformMapping) -> RawBatch:
         """Return the raw rows of the table.
@@ -335,8 +382,42 @@ def _captures_below(folder: Path) -> list[str]:
     return [str(path.resolve()) for path in found if path.name.lower().endswith((*WHOLE_DOCUMENTS, *JSON_LINES))]
 
 
+def _is_capture(path: str) -> bool:
+    """Whether a path below a folder that was named is a capture's: not hidden, and with such an ending."""
+    name = path.rpartition("/")[2]
+    return not name.startswith((".", "_")) and name.lower().endswith((*WHOLE_DOCUMENTS, *JSON_LINES))
+
+
+def _glob(pattern: str) -> re.Pattern[str]:
+    """Return an expression that matches what Python's glob does, and names what is ``below`` a folder that matches."""
+    parts = [_glob_part(part) for part in pattern.split("/")]
+    return re.compile("/".join(parts).replace("**/", "(?:[^/.][^/]*/)*") + r"(?:/(?P<below>.+))?$", re.DOTALL)
+
+
+def _glob_part(part: str) -> str:
+    """Return an expression for one name of a path; a name that begins with a dot matches no ``*``."""
+    if part == "**":
+        return part
+    signs = [_glob_sign(sign) for sign in _GLOB_SIGNS.findall(part)]
+    return ("(?!\\.)" if part[:1] in "*?[" else "") + "".join(signs)
+
+
+def _glob_sign(sign: str) -> str:
+    if sign[0] == "[" and len(sign) > 1:
+        return "[" + ("^" if sign[1] == "!" else "") + re.sub(r"([\\^\[])", r"\\\1", sign[1:-1].lstrip("!")) + "]"
+    return {"*": "[^/]*", "?": "[^/]"}.get(sign) or re.escape(sign)
+
+
+_GLOB_SIGNS = re.compile(r"\[!?\]?[^\]]*\]|.", re.DOTALL)
+
+
 def _fixed_part(address: str) -> str:
     """Return the part of an address before its first pattern: a dataset's name has no date or key in it."""
+    if not is_local(address):
+        scheme, _, rest = address.rstrip("/").partition("://")
+        names = rest.split("/")
+        fixed = next((n for n, name in enumerate(names) if any(char in name for char in "*?[")), len(names))
+        return f"{scheme}://{'/'.join(names[:fixed])}"
     path = Path(address.removeprefix("file://").removeprefix("file:"))
     parts = path.parts
     fixed = next((n for n, part in enumerate(parts) if any(char in part for char in "*?[")), len(parts))
@@ -344,6 +425,6 @@ def _fixed_part(address: str) -> str:
     return str(base.parent if base.is_file() else base)
 
 
-def text_size(files: Iterable[str]) -> int:
+def text_size(files: Sequence[StoredFile]) -> int:
     """Return the bytes of JSON text in capture files, roughly."""
-    return sum(Path(file).stat().st_size * (_GZIP_RATIO if file.endswith(".gz") else 1) for file in files)
+    return sum(file.size * (_GZIP_RATIO if file.path.endswith(".gz") else 1) for file in files)

@@ -26,11 +26,13 @@ from mlbsdk.runtime.preparation import (
     make_source,
     make_writer,
     open_report,
+    source_needs,
     writer_needs,
 )
 from mlbsdk.runtime.session import is_here, session
 from mlbsdk.runtime.sources import FileSource
 from mlbsdk.runtime.standing import StandingQueries
+from mlbsdk.runtime.storage import LOCAL, Storages
 from mlbsdk.runtime.transformation import OnError, TransformMode, transformation_for
 from mlbsdk.runtime.until import Until
 from mlbsdk.runtime.watchers import Watchers
@@ -59,11 +61,13 @@ class StreamRequest:
     idle_timeout: str | None = None
     """End when no capture came for this long."""
     checkpoint: str | None = None
-    """A folder on this machine; by default one that belongs to transform, source and target."""
+    """A folder, on this machine or ``s3a://...``; by default one that belongs to transform, source and target."""
     accept_mapping_change: bool = False
     on_error: OnError = OnError.QUARANTINE
     mapping: Path | None = None
     spark: Mapping[str, str] = field(default_factory=dict)
+    storage: Mapping[str, object] = field(default_factory=dict)
+    """Settings of the storages of paths such as ``s3a://``: see :class:`mlbsdk.settings.Settings`."""
     log_file: Path | None = None
 
 
@@ -100,11 +104,12 @@ def stream(
     transform, loaded = find_transform(request.name, request.mapping, plugins)
     plan = compile_mapping(loaded)
     until = Until(request.until, plan) if request.until else None
-    source_decl, source = make_source(plugins, request.source, plan)
+    storages = Storages(plugins, request.storage)
+    source_decl, source = make_source(plugins, request.source, plan, storages=storages)
     _require_followable(plugins, source_decl, source)
-    writer_decl, writer = make_writer(plugins, request.target, plan, "stream")
-    report = _report(request, plan, writer)
-    checkpoint = _checkpoint(request, plan, report)
+    writer_decl, writer = make_writer(plugins, request.target, plan, "stream", storages=storages)
+    report = _report(request, plan, writer, storages)
+    checkpoint = _checkpoint(request, plan, report, storages)
     ending = Ending(stop or threading.Event(), until, idle_s)
     with checkpoint.locked(), ending.on_signals():
         marker = _marker(request, plan)
@@ -114,8 +119,10 @@ def stream(
         watchers = Watchers.made(listeners, plugins, report)
         with watchers.told():
             with watchers.phase("start"):
-                needs = [source_decl.spark, *writer_needs(writer_decl, None, request.spark)]
+                needs = source_needs(source_decl, request.source, storages) + storages.needs(checkpoint.folder)
+                needs += writer_needs(writer_decl, request.target, None, request.spark, storages)
                 spark = spark or session(needs, request.spark, request.log_file)
+                storages.use_in(spark)
             ending.listen()
             kind = plugins.call(transform, transformation_for, transform.name, transform.make)
             assert report.stream is not None
@@ -174,8 +181,8 @@ def _require_followable(plugins: Plugins, declared: SourceDecl, source: Source) 
         )
 
 
-def _report(request: StreamRequest, plan: Plan, writer: Writer) -> RunReport:
-    report = open_report(plan, request.source, request.target, TransformMode.STREAMING, writer)
+def _report(request: StreamRequest, plan: Plan, writer: Writer, storages: Storages) -> RunReport:
+    report = open_report(plan, request.source, request.target, TransformMode.STREAMING, writer, storages)
     report.source, report.target = _shown(report.source), _shown(report.target)
     return report
 
@@ -193,12 +200,12 @@ def _marker(request: StreamRequest, plan: Plan) -> Marker:
     )
 
 
-def _checkpoint(request: StreamRequest, plan: Plan, report: RunReport) -> Checkpoint:
+def _checkpoint(request: StreamRequest, plan: Plan, report: RunReport, storages: Storages) -> Checkpoint:
     """Return the checkpoint that was asked for, or the one that belongs to the stream; it is not there yet."""
     if request.checkpoint is not None:
-        found = Checkpoint.at(request.checkpoint)
+        found = Checkpoint.at(request.checkpoint, storages)
     else:
         source, target = canonical(request.source, "file"), canonical(request.target, "delta")
-        found = Checkpoint.default(plan.name, source, target, report.location)
+        found = Checkpoint.default(plan.name, source, target, report.location, report.storage or LOCAL)
     report.stream = StreamReport(str(found))
     return found

@@ -8,9 +8,7 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import unquote, urlsplit
 
 from mlbsdk.errors import (
     AmbiguousKeyError,
@@ -34,6 +32,7 @@ from mlbsdk.runtime.parse import ParsedDocument, parse
 from mlbsdk.runtime.raw import RAW_SCHEMA, RawBatch
 from mlbsdk.runtime.session import is_here
 from mlbsdk.runtime.standing import STANDING_BYTES, StandingQueries
+from mlbsdk.runtime.storage import path_of_uri, storage_of
 from mlbsdk.runtime.threads import THREADS, in_threads
 
 if TYPE_CHECKING:
@@ -501,9 +500,8 @@ def newest_rows(frame: DataFrame, table: Table, order: Mapping[str, int] | None 
 
 def why_unreadable(file: str) -> str:
     """Say why a capture file gave no row; called only for such files."""
-    path = Path(file)
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+        with storage_of(file).open(file) as raw, gzip.open(raw) if file.endswith(".gz") else raw as stream:
             has_content = any(chunk.strip() for chunk in iter(lambda: stream.read(1 << 20), b""))
     except (EOFError, zlib.error) as problem:
         return f"its gzip is cut off or damaged ({problem})"
@@ -522,4 +520,4 @@ def _utc(moment: datetime | None) -> datetime:
 
 
 def _plain(uri: str) -> str:
-    return unquote(urlsplit(uri).path) if uri.startswith("file:") else uri
+    return path_of_uri(uri) if "://" in uri or uri.startswith("file:") else uri

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from mlbsdk.hookspecs import RunListener
 from mlbsdk.plugins import Plugins
 from mlbsdk.report import RunReport
-from mlbsdk.runtime.addresses import is_local
+from mlbsdk.runtime.addresses import child
 from mlbsdk.runtime.failures import told_in_a_sentence
+from mlbsdk.runtime.storage import LOCAL
 
 
 class Watchers:
@@ -83,14 +82,11 @@ class Watchers:
                 self.report.note(f"{type(listener).__name__}.{event} failed: {type(problem).__name__}: {problem}")
 
 
-def save_report(report: RunReport) -> Path | None:
+def save_report(report: RunReport) -> str | None:
     """Save the report as JSON beside the target's housekeeping; return where, or None for targets without a folder."""
-    if report.location is None or not is_local(report.location):
+    if report.location is None:
         return None
-    folder = Path(report.location) / "runs"
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{report.started_at:%Y%m%dT%H%M%SZ}-{report.run_id}.json"
-    draft = path.with_name(f".{path.name}-{os.getpid()}")
-    draft.write_text(json.dumps(report.to_json(), indent=2) + "\n", encoding="utf-8")
-    draft.replace(path)
+    path = child(report.location, "runs", f"{report.started_at:%Y%m%dT%H%M%SZ}-{report.run_id}.json")
+    text = json.dumps(report.to_json(), indent=2) + "\n"
+    (report.storage or LOCAL).write(path, text.encode())
     return path

@@ -36,7 +36,7 @@ class DeltaWriter:
     """Writes each table to a Delta table, ``TARGET/{schema}/{table}``."""
 
     def __init__(self, address: str, options: Mapping[str, object]) -> None:
-        self.house = Lakehouse(address)
+        self.house = Lakehouse.of(address, options)
 
     def prepare(self) -> None:
         """Check that the target can be written.
@@ -54,12 +54,10 @@ class DeltaWriter:
 
     def stored(self, table: Table) -> StoredTable | None:
         """Return a table as it is stored; None where it is not."""
-        from deltalake import DeltaTable
-
         path = self.house.path(table.name)
-        if not DeltaTable.is_deltatable(path):
+        if not self.house.is_delta(path):
             return None
-        found = DeltaTable(path)
+        found = self.house.open_delta(path)
         return stored_table(_stored_schema(found), table, found.metadata().partition_columns)
 
     def write(self, batch: Batch) -> Mapping[str, TableWritten]:
@@ -68,12 +66,10 @@ class DeltaWriter:
         Raises:
             WriteError: a table could not be written; the tables before it are, and running again completes the others.
         """
-        from deltalake import DeltaTable
-
         tables = [storable(rows) for rows in batch.tables.values()]
         with self.house.locked():
             ledger = Ledger(self.house, batch.plan)
-            ledger.check(lambda table: DeltaTable.is_deltatable(self.house.path(table)))
+            ledger.check(lambda table: self.house.is_delta(self.house.path(table)))
             decisions = ledger.decide(batch.documents)
             ledger.record(batch.documents, batch.run_id)
             written = in_threads(
@@ -83,14 +79,16 @@ class DeltaWriter:
 
     def _write(self, rows: TableRows, decisions: Decisions, spark: SparkSession) -> TableWritten:
         path = self.house.path(rows.table.name)
-        by_spark = rows.arrow is None or _needs_spark(path, rows.table)
+        by_spark = rows.arrow is None or _needs_spark(self.house, path, rows.table)
         if by_spark and rows.arrow is not None and not _has_delta(spark):
             raise WriteError(
                 f"table '{rows.table.name}' has files of Spark's whose names only Spark can handle",
                 fix="Run again with the Spark setting spark.mlbsdk.arrow: 'false'.",
             )
         commit: _ArrowCommit | _SparkCommit = (
-            _SparkCommit(rows.frame, rows.count, spark) if rows.arrow is None or by_spark else _ArrowCommit(rows.arrow)
+            _SparkCommit(self.house, rows.frame, rows.count, spark)
+            if rows.arrow is None or by_spark
+            else _ArrowCommit(self.house, rows.arrow)
         )
         try:
             if rows.table.on_missing == "keep":
@@ -109,25 +107,20 @@ class DeltaWriter:
 class _ArrowCommit:
     """Commits Arrow rows with delta-rs."""
 
-    def __init__(self, rows: pa.Table) -> None:
+    def __init__(self, house: Lakehouse, rows: pa.Table) -> None:
+        self.house = house
         self.rows = rows
 
     def replace(self, path: str, table: Table, decisions: Decisions) -> TableWritten:
         from deltalake import write_deltalake
 
-        stored_table = _open(path, table)
+        stored_table = _open(self.house, path, table)
         stale = rows_of(self.rows, table, decisions.stale).num_rows
         current = (
             self.rows if not decisions.stale else rows_of(self.rows, table, (*decisions.new, *decisions.replacing))
         )
         if stored_table is None:
-            write_deltalake(
-                path,
-                current,
-                partition_by=list(table.partition_by) or None,
-                description=table.description,
-                configuration=_CHECKPOINT_EVERY,
-            )
+            self._create(path, table, current)
             return TableWritten(inserted=current.num_rows, unchanged=stale)
         documents = (*decisions.new, *decisions.replacing)
         if not documents:
@@ -144,17 +137,9 @@ class _ArrowCommit:
         return TableWritten(change.inserted, change.updated, change.unchanged + stale, change.deleted)
 
     def merge(self, path: str, table: Table) -> TableWritten:
-        from deltalake import write_deltalake
-
-        stored = _open(path, table)
+        stored = _open(self.house, path, table)
         if stored is None:
-            write_deltalake(
-                path,
-                self.rows,
-                partition_by=list(table.partition_by) or None,
-                description=table.description,
-                configuration=_CHECKPOINT_EVERY,
-            )
+            self._create(path, table, self.rows)
             return TableWritten(inserted=self.rows.num_rows)
         if not self.rows.num_rows:
             return TableWritten()
@@ -170,17 +155,30 @@ class _ArrowCommit:
         inserted, updated = int(result["num_target_rows_inserted"]), int(result["num_target_rows_updated"])
         return TableWritten(inserted, updated, self.rows.num_rows - inserted - updated)
 
+    def _create(self, path: str, table: Table, rows: pa.Table) -> None:
+        from deltalake import write_deltalake
+
+        write_deltalake(
+            path,
+            rows,
+            partition_by=list(table.partition_by) or None,
+            description=table.description,
+            configuration=_CHECKPOINT_EVERY,
+            storage_options=self.house.delta_options(path),
+        )
+
 
 class _SparkCommit:
     """Commits a DataFrame with delta-spark."""
 
-    def __init__(self, frame: DataFrame, count: int, spark: SparkSession) -> None:
+    def __init__(self, house: Lakehouse, frame: DataFrame, count: int, spark: SparkSession) -> None:
+        self.house = house
         self.frame = frame
         self.count = count
         self.spark = spark
 
     def replace(self, path: str, table: Table, decisions: Decisions) -> TableWritten:
-        stored = _open(path, table)
+        stored = _open(self.house, path, table)
         current = (*decisions.new, *decisions.replacing)
         fresh, stale = self.frame, 0
         if decisions.stale:
@@ -194,7 +192,7 @@ class _SparkCommit:
         return self._merged(path, merge.whenNotMatchedBySourceDelete(of_documents))
 
     def merge(self, path: str, table: Table) -> TableWritten:
-        stored = _open(path, table)
+        stored = _open(self.house, path, table)
         if stored is None:
             return TableWritten(inserted=self._append(path, table, self.frame))
         return self._merged(path, self._merge(path, table, self.frame, _stored_schema(stored).names))
@@ -229,29 +227,25 @@ class _SparkCommit:
 
         Delta leaves out a commit that changes nothing.
         """
-        from deltalake import DeltaTable
-
-        before = DeltaTable(path).version() if DeltaTable.is_deltatable(path) else -1
+        before = self.house.open_delta(path).version() if self.house.is_delta(path) else -1
         commit()
-        stored = DeltaTable(path)
+        stored = self.house.open_delta(path)
         if stored.version() == before:
             return {}
         found = stored.history(1)[0]["operationMetrics"]
         return {name: int(value) for name, value in found.items() if str(value).isdigit()}
 
 
-def _needs_spark(path: str, table: Table) -> bool:
+def _needs_spark(house: Lakehouse, path: str, table: Table) -> bool:
     """Return whether a stored table has files that delta-rs can't replace.
 
     Where Spark wrote letters beyond ASCII into a file's path, as it does for text partitions, delta-rs 1.6 removes the
     file by another spelling: it stays, and its rows are doubled.
     """
-    from deltalake import DeltaTable
-
     has_text = any(table.column(name).type.is_text for name in table.partition_by)
-    if not has_text or not DeltaTable.is_deltatable(path):
+    if not has_text or not house.is_delta(path):
         return False
-    paths = DeltaTable(path).get_add_actions(flatten=True).column("path").to_pylist()
+    paths = house.open_delta(path).get_add_actions(flatten=True).column("path").to_pylist()
     return not all(str(file).isascii() for file in paths)
 
 
@@ -281,17 +275,15 @@ def _is_newer(table: Table, quote: str, have: Iterable[str]) -> str:
     return f"s.{captured} > t.{captured} OR (s.{captured} = t.{captured} AND ({differs}))"
 
 
-def _open(path: str, table: Table) -> DeltaTable | None:
+def _open(house: Lakehouse, path: str, table: Table) -> DeltaTable | None:
     """Open a stored table, or return None where there is none yet.
 
     Raises:
         StoredSchemaError: a stored column has another type than the mapping says.
     """
-    from deltalake import DeltaTable
-
-    if not DeltaTable.is_deltatable(path):
+    if not house.is_delta(path):
         return None
-    stored = DeltaTable(path)
+    stored = house.open_delta(path)
     check_types(_stored_schema(stored), table, path)
     return stored
 

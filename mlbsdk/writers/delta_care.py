@@ -6,14 +6,14 @@ None of it starts Java: delta-rs does it, beside the writer's own commits.
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlbsdk.errors import ConfigurationError, WriteError, did_you_mean
-from mlbsdk.runtime.addresses import split_address
+from mlbsdk.runtime.addresses import child, split_address
+from mlbsdk.runtime.storage import storage_of
 from mlbsdk.writers.lakehouse import HOUSEKEEPING, Lakehouse
 
 if TYPE_CHECKING:
@@ -57,21 +57,22 @@ class DeltaTarget:
 
     Args:
         address: as ``--target`` takes it, ``delta:warehouse``.
+        storage: the settings under ``storage:``.
 
     Raises:
         ConfigurationError: the address is none of Delta's, or there is nothing.
+        StorageError: its object store can't be reached, or refuses.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, storage: Mapping[str, object] | None = None) -> None:
         scheme, path = split_address(address, "delta")
         if scheme != "delta":
             raise ConfigurationError(
                 f"'{address}' holds no Delta tables", fix="Name a target such as delta:warehouse with --target."
             )
-        self.house = Lakehouse(path)
-        if not self.house.is_local:
-            raise ConfigurationError(f"'{path}' is not on this machine", fix="Name a target on a local path.")
-        if not Path(self.house.root).is_dir():
+        self.house = Lakehouse(path, storage_of(path, storage))
+        self.house.storage.check(self.house.root)
+        if not self.house.storage.exists(self.house.root):
             raise ConfigurationError(f"there is no target at '{self.house.root}'", fix="Name one with --target.")
 
     def tables(self, patterns: Iterable[str] = ("*",)) -> tuple[str, ...]:
@@ -95,9 +96,17 @@ class DeltaTarget:
 
     def known(self) -> list[str]:
         """Return the names of all tables, sorted."""
-        root = Path(self.house.root)
-        logs = (log for log in root.glob("*/*/_delta_log") if log.parent.parent.name != HOUSEKEEPING)
-        return sorted(f"{log.parent.parent.name}.{log.parent.name}" for log in logs)
+        from pyarrow.fs import FileSelector, FileType
+
+        system, root = self.house.storage.arrow(self.house.root)
+
+        def folders(path: str) -> list[str]:
+            found = system.get_file_info(FileSelector(path))
+            return [one.base_name for one in found if one.type is FileType.Directory]
+
+        schemas = [schema for schema in folders(root) if schema != HOUSEKEEPING]
+        tables = [f"{schema}.{table}" for schema in schemas for table in folders(child(root, schema))]
+        return sorted(table for table in tables if self.house.is_delta(self.house.path(table)))
 
     def files_of(self, table: str) -> list[tuple[dict[str, Any], int]]:
         """Return, for each file of a table's newest version, its partition's values by column, and its bytes."""
@@ -195,10 +204,8 @@ class DeltaTarget:
         return Vacuumed(table, tuple(sorted(files)))
 
     def _open(self, table: str) -> DeltaTable:
-        from deltalake import DeltaTable
-
         self.tables([table])
-        return DeltaTable(self.house.path(table))
+        return self.house.open_delta(self.house.path(table))
 
 
 def _check_columns(table: str, opened: DeltaTable, columns: Sequence[str]) -> None:

@@ -2,28 +2,30 @@
 
 New files are staged first. Then a publication, a small file that lists every move and every deletion of the batch, is
 written in one step; from that moment the batch is decided, and whoever opens the target next finishes what a crash
-interrupted. So after recovery a batch is there for all tables or for none. What plain files can't promise: a reader
-that lists a folder while files are being moved may see a document's old and new rows together, or neither; Delta and
-PostgreSQL don't have that gap.
+interrupted. So after recovery a batch is there for all tables or for none. In an object store a move is a copy
+and then a deletion: done again, it ends the same. What plain files can't promise: a reader that lists a folder while
+files are being moved may see a document's old and new rows together, or neither; Delta and PostgreSQL don't have that
+gap.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
-import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlbsdk.errors import ConfigurationError, StoredSchemaError, WriteError
+from mlbsdk.errors import StoredSchemaError, WriteError
+from mlbsdk.hookspecs import Storage, StoredFile
+from mlbsdk.runtime.addresses import child
 from mlbsdk.runtime.batch import NO_DECISIONS, Batch, Decisions, TableRows, TableWritten
+from mlbsdk.runtime.storage import read_text
 from mlbsdk.runtime.threads import in_threads
 from mlbsdk.writers.lakehouse import Lakehouse, Ledger, storable
-from mlbsdk.writers.staging import ArrowStaging, SparkStaging, Staging
+from mlbsdk.writers.staging import ArrowStaging, SparkStaging, Staging, as_spark_spells
 from mlbsdk.writers.stored import check_file_types, stored_files
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from mlbsdk.mapping.differences import StoredTable
     from mlbsdk.mapping.plan import Table
 
-DRAFT = ".draft"
+_REQUESTS_AT_ONCE = 16
 _TIMESTAMPS = "spark.sql.parquet.outputTimestampType"
 
 
@@ -43,39 +45,41 @@ class Publication:
     moves: list[tuple[str, str]] = field(default_factory=list)
     deletions: list[str] = field(default_factory=list)
 
-    def save(self, path: Path) -> None:
+    def save(self, storage: Storage, path: str) -> None:
         """Write it in one step, and durably: from then on the batch is decided."""
-        draft = path.with_suffix(DRAFT)
-        with draft.open("w", encoding="utf-8") as stream:
-            json.dump({"moves": self.moves, "deletions": self.deletions}, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        draft.replace(path)
+        storage.write(path, json.dumps({"moves": self.moves, "deletions": self.deletions}).encode())
 
     @classmethod
-    def load(cls, path: Path) -> Publication:
+    def load(cls, storage: Storage, path: str) -> Publication:
         """Read it."""
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(read_text(storage, path))
         return cls([(source, target) for source, target in found["moves"]], list(found["deletions"]))
 
-    def apply(self, root: Path) -> None:
+    def apply(self, storage: Storage, root: str) -> None:
         """Do it; what is done already is passed over.
 
         Raises:
             WriteError: a file that has to be moved is gone; nothing is deleted then.
         """
-        for source, target in self.moves:
-            staged, published = root / source, root / target
-            if staged.exists():
-                published.parent.mkdir(parents=True, exist_ok=True)
-                staged.replace(published)
-            elif not published.exists():
-                raise WriteError(
-                    f"the batch that was being published can't be completed: '{staged}' is gone",
-                    fix="Restore it, or write to another target and run all captures again.",
-                )
-        for path in self.deletions:
-            (root / path).unlink(missing_ok=True)
+        moves = [(child(root, source), child(root, target)) for source, target in self.moves]
+        if storage.is_local:
+            for move in moves:
+                _move(storage, *move)
+        else:  # each is two requests, and waits for them
+            with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as pool:
+                list(pool.map(lambda move: _move(storage, *move), moves))
+        storage.delete([child(root, path) for path in self.deletions])
+
+
+def _move(storage: Storage, staged: str, published: str) -> None:
+    try:
+        storage.move(staged, published)
+    except FileNotFoundError:
+        if not storage.exists(published):
+            raise WriteError(
+                f"the batch that was being published can't be completed: '{staged}' is gone",
+                fix="Restore it, or write to another target and run all captures again.",
+            ) from None
 
 
 class FileWriter:
@@ -88,12 +92,7 @@ class FileWriter:
     def __init__(self, format: str, address: str, options: Mapping[str, object]) -> None:
         self.format = format
         self.compression = str(options.get("compression", "snappy"))
-        self.house = Lakehouse(address)
-        if not self.house.is_local:
-            raise ConfigurationError(
-                f"{format} tables at '{address}' need an object store",
-                fix="Install mlbsdk-plugin-s3, or use a local path.",
-            )
+        self.house = Lakehouse.of(address, options)
 
     def prepare(self) -> None:
         """Check that the target can be written, and finish what a crashed run left.
@@ -113,7 +112,8 @@ class FileWriter:
 
     def stored(self, table: Table) -> StoredTable | None:
         """Return a table as it is stored; None where it is not."""
-        return stored_files(self._stored(table.name), self.house.path(table.name), self.format, table)
+        files = self._stored(table.name)
+        return stored_files(self.house.storage, files, self.house.path(table.name), self.format, table)
 
     def write(self, batch: Batch) -> Mapping[str, TableWritten]:
         """Stage all tables, then publish them together.
@@ -122,12 +122,13 @@ class FileWriter:
             WriteError: a table could not be staged; nothing is published then.
         """
         tables = [storable(rows) for rows in batch.tables.values()]
-        with self.house.locked():
+        with self.house.locked() as still_held:
             self._recover()
             ledger = Ledger(self.house, batch.plan)
             ledger.check(lambda table: bool(self._stored(table)))
             decisions = ledger.decide(batch.documents)
-            staging = self._staging / f"{batch.run_id}-{batch.batch_id}-{uuid.uuid4().hex[:8]}"
+            name = f"{batch.run_id}-{batch.batch_id}-{uuid.uuid4().hex[:8]}"
+            staging = child(self._staging, name)
             publication = Publication()
             with standard_timestamps(batch.spark):
                 written = in_threads(
@@ -136,9 +137,10 @@ class FileWriter:
                     ),
                     tables,
                 )
+            still_held()
             ledger.record(batch.documents, batch.run_id)
             if publication.moves or publication.deletions:
-                publication.save(self._publications / f"{staging.name}.json")
+                publication.save(self.house.storage, child(self._publications, f"{name}.json"))
             self._recover()
         return {rows.table.name: change for rows, change in zip(tables, written, strict=True)}
 
@@ -156,60 +158,59 @@ class FileWriter:
         from mlbsdk.writers.compaction import join, to_join
 
         found = {}
-        with self.house.locked():
+        storage = self.house.storage
+        with self.house.locked() as still_held:
             self._recover()
-            staging = self._staging / f"compaction-{uuid.uuid4().hex[:8]}"
+            name = f"compaction-{uuid.uuid4().hex[:8]}"
             publication = Publication()
             for table in tables:
-                files = [Path(file) for file in self._stored(table)]
-                groups = to_join({file: file.stat().st_size for file in files})
+                files = self._stored(table)
+                groups = to_join({file.path: file.size for file in files})
                 for group in groups:
-                    target = group[0].parent
-                    joined = join(group, staging / str(target.relative_to(self._root)), self.compression)
-                    publication.moves.append((self._relative(joined), self._relative(target / joined.name)))
+                    folder = group[0].rpartition("/")[0]
+                    joined = child(self._staging, name, f"part-{uuid.uuid4().hex}-0.parquet")
+                    join(storage, group, joined, self.compression)
+                    target = child(folder, joined.rpartition("/")[2])
+                    publication.moves.append((self._relative(joined), self._relative(target)))
                     publication.deletions += [self._relative(file) for file in group]
                 if groups:
                     found[table] = (len(files), len(files) - sum(len(group) - 1 for group in groups))
             if publication.moves:
-                publication.save(self._publications / f"{staging.name}.json")
+                still_held()
+                publication.save(storage, child(self._publications, f"{name}.json"))
             self._recover()
         return found
 
-    @property
-    def _root(self) -> Path:
-        return Path(self.house.root)
-
-    def _stored(self, table: str) -> list[str]:
+    def _stored(self, table: str) -> list[StoredFile]:
         """Return the files of a table, sorted."""
-        found = Path(self.house.path(table)).rglob(f"*.{self.format}")
-        return sorted(str(path) for path in found if not path.name.startswith(("_", ".")))
+        found = self.house.storage.files(self.house.path(table))
+        return [file for file in found if is_data(file.path, self.format)]
 
     @property
-    def _staging(self) -> Path:
-        return Path(self.house.housekeeping) / "staging"
+    def _staging(self) -> str:
+        return child(self.house.housekeeping, "staging")
 
     @property
-    def _publications(self) -> Path:
-        folder = Path(self.house.housekeeping) / "publications"
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
+    def _publications(self) -> str:
+        return child(self.house.housekeeping, "publications")
 
     def _recover(self) -> None:
         """Finish decided publications and drop what was staged for undecided ones."""
-        for path in sorted(self._publications.glob("*.json")):
-            Publication.load(path).apply(self._root)
-            path.unlink()
-        for draft in self._publications.glob(f"*{DRAFT}"):
-            draft.unlink()
-        shutil.rmtree(self._staging, ignore_errors=True)
+        storage = self.house.storage
+        found = [file.path for file in storage.files(self._publications)]
+        for path in found:
+            if path.endswith(".json"):
+                Publication.load(storage, path).apply(storage, self.house.root)
+            storage.delete([path])
+        storage.delete_folder(self._staging)
 
     def _stage_table(
-        self, rows: TableRows, decisions: Decisions, spark: SparkSession, staging: Path, publication: Publication
+        self, rows: TableRows, decisions: Decisions, spark: SparkSession, staging: str, publication: Publication
     ) -> TableWritten:
         table = rows.table
-        folder = Path(self.house.path(table.name))
+        folder, staged = self.house.path(table.name), child(staging, table.name)
         try:
-            change, superseded = self._stage(rows, folder, staging / table.name, decisions, spark)
+            change, superseded = self._stage(rows, folder, staged, decisions, spark)
         except StoredSchemaError:
             raise
         except Exception as problem:  # whatever Spark or the file system raises, the user needs to know the table
@@ -217,28 +218,37 @@ class FileWriter:
             raise WriteError(
                 f"table '{table.name}' could not be staged: {reason}", fix="Nothing was published; run again."
             ) from problem
-        staged = sorted((staging / table.name).rglob(f"*.{self.format}"))
-        publication.moves += [
-            (self._relative(path), self._relative(folder / path.relative_to(staging / table.name))) for path in staged
-        ]
-        publication.deletions += [self._relative(Path(path)) for path in superseded]
+        for file in self.house.storage.files(staged):
+            if is_data(file.path, self.format):
+                name = as_spark_spells(file.path.removeprefix(f"{staged}/"))
+                publication.moves.append((self._relative(file.path), self._relative(child(folder, name))))
+        publication.deletions += [self._relative(path) for path in superseded]
         return change
 
-    def _relative(self, path: Path) -> str:
-        return str(path.relative_to(self._root))
+    def _relative(self, path: str) -> str:
+        return path.removeprefix(f"{self.house.root}/")
 
     def _stage(
-        self, rows: TableRows, folder: Path, staged: Path, decisions: Decisions, spark: SparkSession
+        self, rows: TableRows, folder: str, staged: str, decisions: Decisions, spark: SparkSession
     ) -> tuple[TableWritten, list[str]]:
         """Write what a table's files become; return what changes and the files that go."""
+        storage = self.house.storage
         staging: Staging[Any]
         if self.format == "parquet" and rows.arrow is not None:
-            staging = ArrowStaging(rows.arrow, rows.table, folder, self.compression)
+            staging = ArrowStaging(rows.arrow, rows.table, folder, storage, self.compression)
         else:
-            staging = SparkStaging(rows.frame, rows.count, rows.table, folder, self.format, spark, self.compression)
+            staging = SparkStaging(
+                rows.frame, rows.count, rows.table, folder, storage, self.format, spark, self.compression
+            )
         stored = self._stored(rows.table.name)
-        check_file_types(stored, self.format, rows.table, str(folder))
-        return staging.stage(stored, decisions, staged)
+        check_file_types(storage, stored, self.format, rows.table, folder)
+        return staging.stage([file.path for file in stored], decisions, staged)
+
+
+def is_data(path: str, format: str) -> bool:
+    """Whether a file is one of a table's own: Spark and Arrow pass over names that begin with these."""
+    name = path.rpartition("/")[2]
+    return name.endswith(f".{format}") and not name.startswith(("_", "."))
 
 
 @contextlib.contextmanager

@@ -10,28 +10,46 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date, datetime, timezone
 from decimal import Decimal
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from mlbsdk.errors import ConfigurationError, TargetUnwritableError, WriteError, shortened
+from mlbsdk.hookspecs import Storage
 from mlbsdk.mapping.plan import Plan, Table
 from mlbsdk.runtime.addresses import child, dataset_of, is_local, local_path
 from mlbsdk.runtime.batch import Decisions, Document, TableRows, decisions_by_table, names_seen
+from mlbsdk.runtime.storage import read_text, storage_of
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
 
 HOUSEKEEPING = "_mlbsdk"
 _UNUSABLE = re.compile(r"[\[\]|^\\]|%[0-9A-Fa-f]{2}")
 
 
 class Lakehouse:
-    """A target folder: ``TARGET/{schema}/{table}``, with mlbsdk's own files below ``TARGET/_mlbsdk``."""
+    """A target folder: ``TARGET/{schema}/{table}``, with mlbsdk's own files below ``TARGET/_mlbsdk``.
 
-    def __init__(self, address: str) -> None:
-        self.root = str(local_path(address)) if is_local(address) else address.rstrip("/")
-        self.is_local = is_local(address)
+    Args:
+        address: a path, local or with the scheme of a storage: ``s3a://bucket/warehouse``.
+        storage: what keeps it; by default found by the address, with the environment's own settings.
+
+    Raises:
+        UnknownNameError: no plugin declares a storage of the address's scheme.
+    """
+
+    def __init__(self, address: str, storage: Storage | None = None) -> None:
+        self.root = root_of(address)
+        self.storage = storage or storage_of(self.root)
+        self.is_local = self.storage.is_local
+
+    @classmethod
+    def of(cls, address: str, options: Mapping[str, object]) -> Lakehouse:
+        """Return the target at an address with the ``storage`` among a writer's options, if there is one."""
+        return cls(address, cast("Storage | None", options.get("storage")))
 
     def path(self, table: str) -> str:
         """Return a table's folder."""
@@ -46,14 +64,31 @@ class Lakehouse:
         """Return a table's OpenLineage (namespace, name)."""
         return dataset_of(self.path(table))
 
+    # Delta tables, wherever they are
+
+    def delta_options(self, path: str) -> dict[str, str] | None:
+        """Return the ``storage_options`` with which delta-rs opens or writes a path; None for a local one."""
+        return self.storage.delta_options(path) or None
+
+    def is_delta(self, path: str) -> bool:
+        """Return whether there is a Delta table at a path."""
+        from deltalake import DeltaTable
+
+        return bool(DeltaTable.is_deltatable(path, self.delta_options(path)))
+
+    def open_delta(self, path: str) -> DeltaTable:
+        """Open the Delta table at a path, as it is now."""
+        from deltalake import DeltaTable
+
+        return DeltaTable(path, storage_options=self.delta_options(path))
+
     def check_writable(self) -> None:
         """Make the target folder and prove that it can be written.
 
         Raises:
             TargetUnwritableError: it can't.
+            StorageError: its object store can't be reached, or refuses.
         """
-        if not self.is_local:
-            return
         odd = _UNUSABLE.search(self.root)
         if odd:
             # delta-rs 1.6 panics on the first four and takes %41 for A.
@@ -62,11 +97,10 @@ class Lakehouse:
                 fix="Choose another --target.",
             )
         try:
-            folder = Path(self.housekeeping)
-            folder.mkdir(parents=True, exist_ok=True)
-            probe = folder / f"probe-{os.getpid()}"
-            probe.write_bytes(b"")
-            probe.unlink()
+            self.storage.check(self.root)
+            probe = child(self.housekeeping, f"probe-{os.getpid()}")
+            self.storage.write(probe, b"")
+            self.storage.delete([probe])
         except OSError as problem:
             raise TargetUnwritableError(
                 f"can't write to '{self.root}': {problem.strerror or problem}",
@@ -79,14 +113,12 @@ class Lakehouse:
         Raises:
             ConfigurationError: it holds tables of another format.
         """
-        if not self.is_local:
-            return
-        marker = Path(self.housekeeping) / "format"
-        if not marker.exists():
-            draft = marker.with_name(f"format-{os.getpid()}")
-            draft.write_text(f"{format}\n", encoding="utf-8")
-            draft.replace(marker)
-        held = marker.read_text(encoding="utf-8").strip()
+        marker = child(self.housekeeping, "format")
+        try:
+            held = read_text(self.storage, marker).strip()
+        except FileNotFoundError:
+            self.storage.write(marker, f"{format}\n".encode())
+            held = read_text(self.storage, marker).strip()
         if held != format:
             raise ConfigurationError(
                 f"'{self.root}' holds {held} tables, so it can't take {format} ones",
@@ -94,23 +126,25 @@ class Lakehouse:
             )
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the target alone among the processes of this machine; a killed process lets go by itself."""
-        if not self.is_local:
-            # An object store has no locks: Delta's own optimistic commits still keep each table whole.
-            yield
-            return
-        import fcntl
+    def locked(self) -> Iterator[Callable[[], None]]:
+        """Hold the target alone among all that write it with mlbsdk; a killed process lets go by itself.
 
-        with (Path(self.housekeeping) / "lock").open("a") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
+        Gives a function that raises WriteError where the lock was lost: see :meth:`mlbsdk.hookspecs.Storage.locked`.
+        """
+        with self.storage.locked(child(self.housekeeping, "lock")) as still_held:
+            yield still_held
+
+
+def root_of(address: str) -> str:
+    """Return the path of a target: absolute where it is local."""
+    return str(local_path(address)) if is_local(address) else address.rstrip("/")
 
 
 class Ledger:
     """The newest captured_at of every document in a target."""
 
     def __init__(self, house: Lakehouse, plan: Plan) -> None:
+        self.house = house
         self.path = child(house.housekeeping, "documents")
         self.plan = plan
 
@@ -122,9 +156,7 @@ class Ledger:
         Raises:
             WriteError: it is missing.
         """
-        from deltalake import DeltaTable
-
-        if DeltaTable.is_deltatable(self.path):
+        if self.house.is_delta(self.path):
             return
         there = [table.name for table in self.plan.tables if holds(table.name)]
         if there:
@@ -140,7 +172,7 @@ class Ledger:
     def record(self, documents: Iterable[Document], run_id: str) -> None:
         """Note the captures that are about to be written; those older than what is noted change nothing."""
         import pyarrow as pa
-        from deltalake import DeltaTable, write_deltalake
+        from deltalake import write_deltalake
 
         rows = [
             {
@@ -154,12 +186,15 @@ class Ledger:
             for document in documents
         ]
         incoming = pa.Table.from_pylist(rows, schema=_LEDGER_SCHEMA())
-        if not DeltaTable.is_deltatable(self.path):
-            write_deltalake(self.path, incoming, description="Newest capture of every document.")
+        if not self.house.is_delta(self.path):
+            options = self.house.delta_options(self.path)
+            write_deltalake(
+                self.path, incoming, description="Newest capture of every document.", storage_options=options
+            )
             return
         if not rows:
             return
-        merge = DeltaTable(self.path).merge(
+        merge = self.house.open_delta(self.path).merge(
             incoming, "t.transform = s.transform AND t.document = s.document", source_alias="s", target_alias="t"
         )
         merge.when_matched_update_all("s.captured_at > t.captured_at").when_not_matched_insert_all().execute()
@@ -167,11 +202,10 @@ class Ledger:
     def _stored(self) -> dict[tuple[str, str], datetime]:
         import pyarrow as pa
         import pyarrow.compute as pc
-        from deltalake import DeltaTable
 
-        if not DeltaTable.is_deltatable(self.path):
+        if not self.house.is_delta(self.path):
             return {}
-        table = DeltaTable(self.path).to_pyarrow_table(columns=["transform", "document", "captured_at"])
+        table = self.house.open_delta(self.path).to_pyarrow_table(columns=["transform", "document", "captured_at"])
         own = pc.is_in(table["transform"].cast(pa.string()), pa.array(names_seen(self.plan), pa.string()))
         table = table.filter(own)
         return {(row["transform"], row["document"]): row["captured_at"] for row in table.to_pylist()}

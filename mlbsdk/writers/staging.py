@@ -9,17 +9,18 @@ import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
+from mlbsdk.hookspecs import Storage
 from mlbsdk.mapping.plan import CAPTURED_AT, LINEAGE, Table
 from mlbsdk.runtime.arrow import arrow_schema
 from mlbsdk.runtime.batch import Decisions, Document, TableWritten
+from mlbsdk.runtime.storage import path_of_uri
 from mlbsdk.writers.changes import compare, compare_frames, document_keys, merge, rows_of, without_rows_of
 from mlbsdk.writers.lakehouse import documents_predicate
 from mlbsdk.writers.stored import column_names
@@ -48,7 +49,7 @@ class Staging(ABC, Generic[Rows]):
 
     table: Table
 
-    def stage(self, stored: Sequence[str], decisions: Decisions, folder: Path) -> tuple[TableWritten, list[str]]:
+    def stage(self, stored: Sequence[str], decisions: Decisions, folder: str) -> tuple[TableWritten, list[str]]:
         """Write below a folder what takes the place of stored files; return what changes and the files that go."""
         keeps = self.table.on_missing == "keep"
         staged = self.merged(stored) if keeps else self.replaced(stored, decisions)
@@ -65,14 +66,17 @@ class Staging(ABC, Generic[Rows]):
         """Merge the rows by primary key; a stored row gives way to one of an equal or newer capture."""
 
     @abstractmethod
-    def save(self, rows: Rows, folder: Path) -> None:
+    def save(self, rows: Rows, folder: str) -> None:
         """Write rows below a folder."""
 
 
 class ArrowStaging(Staging[pa.Table]):
     """Compares and writes Arrow rows as Parquet files, in the layout that Spark uses."""
 
-    def __init__(self, rows: pa.Table, table: Table, folder: Path, compression: str = "snappy") -> None:
+    def __init__(
+        self, rows: pa.Table, table: Table, folder: str, storage: Storage, compression: str = "snappy"
+    ) -> None:
+        self.storage = storage
         self.compression = compression
         self.rows = rows
         self.table = table
@@ -98,22 +102,21 @@ class ArrowStaging(Staging[pa.Table]):
         change, rows = merge(before, self.rows, self.table)
         return Staged(change, rows, holding) if change.is_change else Staged(change)
 
-    def save(self, rows: pa.Table, folder: Path) -> None:
+    def save(self, rows: pa.Table, folder: str) -> None:
         """Write rows below a folder."""
         partition = pa.schema([rows.schema.field(name) for name in self.table.partition_by])
+        system, name = self.storage.arrow(folder)
         ds.write_dataset(
             rows,
-            folder,
+            name,
+            filesystem=system,
+            create_dir=self.storage.is_local,  # an object store has no folders
             format="parquet",
             partitioning=ds.partitioning(partition, flavor="hive") if self.table.partition_by else None,
             basename_template=f"part-{uuid.uuid4().hex}-{{i}}.parquet",
-            file_options=ds.ParquetFileFormat().make_write_options(
-                compression=self.compression, coerce_timestamps="us"
-            ),
+            file_options=ds.ParquetFileFormat().make_write_options(compression=self.compression, coerce_timestamps="us"),
             max_partitions=100_000,
         )
-        for inner in sorted(folder.rglob("*=*%*"), reverse=True):
-            inner.rename(inner.with_name(_as_spark_spells(inner.name)))
 
     def _files_of(self, files: Sequence[str], documents: Iterable[Document]) -> list[str]:
         """Return the files that hold rows of some documents."""
@@ -131,7 +134,7 @@ class ArrowStaging(Staging[pa.Table]):
         if len(names) > 1:
             schema = pa.schema([*(keys.schema.field(name) for name in names), ("__filename", pa.string())])
             found = found.cast(schema).join(keys, keys=names, join_type="left semi")
-        return sorted(pc.unique(found["__filename"]).to_pylist())
+        return sorted(self.storage.address_of(name) for name in pc.unique(found["__filename"]).to_pylist())
 
     def _read(self, files: Iterable[str]) -> pa.Table:
         """Return the rows of some files with the mapping's columns; a column that a file lacks is null.
@@ -156,7 +159,11 @@ class ArrowStaging(Staging[pa.Table]):
         schema = arrow_schema(self.table)
         partition = pa.schema([schema.field(name) for name in self.table.partition_by])
         partitioning = ds.partitioning(partition, flavor="hive") if self.table.partition_by else None
-        return ds.dataset(list(files), format="parquet", partitioning=partitioning, partition_base_dir=str(self.folder))
+        system, folder = self.storage.arrow(self.folder)
+        names = [self.storage.arrow(file)[1] for file in files]
+        return ds.dataset(
+            names, filesystem=system, format="parquet", partitioning=partitioning, partition_base_dir=folder
+        )
 
 
 class SparkStaging(Staging["DataFrame"]):
@@ -167,11 +174,13 @@ class SparkStaging(Staging["DataFrame"]):
         frame: DataFrame,
         count: int,
         table: Table,
-        folder: Path,
+        folder: str,
+        storage: Storage,
         format: str,
         spark: SparkSession,
         compression: str = "snappy",
     ) -> None:
+        self.storage = storage
         self.compression = compression
         self.frame = frame
         self.count = count
@@ -235,10 +244,10 @@ class SparkStaging(Staging["DataFrame"]):
             return Staged(change)
         return Staged(change, joined.select(F.when(takes, new).otherwise(old).alias("row")).select("row.*"), holding)
 
-    def save(self, rows: DataFrame, folder: Path) -> None:
+    def save(self, rows: DataFrame, folder: str) -> None:
         """Write rows below a folder."""
         writer = rows.write.format(self.format).option("compression", self.compression)
-        writer.partitionBy(*self.table.partition_by).save(str(folder))
+        writer.partitionBy(*self.table.partition_by).save(folder)
 
     @property
     def _columns(self) -> list[str]:
@@ -268,7 +277,7 @@ class SparkStaging(Staging["DataFrame"]):
         """Return the columns that files hold and the mapping no longer has."""
         found: dict[str, StructField] = {}
         for file in files:
-            if set(column_names(file, self.format)) - {*self._columns, *found}:
+            if set(column_names(self.storage, file, self.format)) - {*self._columns, *found}:
                 schema = self.spark.read.format(self.format).load(escaped(file)).schema
                 found |= {field.name: field for field in schema.fields if field.name not in self._columns}
         return list(found.values())
@@ -282,7 +291,7 @@ class SparkStaging(Staging["DataFrame"]):
 
         schema = StructType([*spark_schema(self.table).fields, *dropped])
         reader = self.spark.read.format(self.format).schema(schema)
-        frame = reader.option("basePath", str(self.folder)).load([escaped(file) for file in files])
+        frame = reader.option("basePath", self.folder).load([escaped(file) for file in files])
         file = [F.col("_metadata.file_path").alias(_FILE)] if located else []
         columns = [*self._columns, *(field.name for field in dropped)]
         return frame.select(*(F.col(f"`{name}`") for name in columns), *file)
@@ -293,12 +302,17 @@ def escaped(path: str) -> str:
     return path.translate({ord(char): f"\\{char}" for char in "[]{}*?\\"})
 
 
-def _as_spark_spells(folder: str) -> str:
-    """Return a partition folder's name in Spark's spelling: it can't read Arrow's, which escapes all but ASCII."""
-    column, _, value = folder.partition("=")
-    return f"{column}={unquote(value).translate(_SPELLING)}"
+def as_spark_spells(path: str) -> str:
+    """Return a path below a table's folder in Spark's spelling: it can't read Arrow's, which escapes all but ASCII."""
+    *folders, name = path.split("/")
+    return "/".join([*map(_respelt, folders), name])
+
+
+def _respelt(folder: str) -> str:
+    column, equals, value = folder.partition("=")
+    return f"{column}{equals}{unquote(value).translate(_SPELLING)}"
 
 
 def _files(located: DataFrame) -> list[str]:
     found = located.select(_FILE).distinct().collect()
-    return sorted({unquote(urlsplit(row[0]).path) for row in found})
+    return sorted({path_of_uri(row[0]) for row in found})

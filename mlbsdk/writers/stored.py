@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.types as types
 
 from mlbsdk.errors import StoredSchemaError
+from mlbsdk.hookspecs import Storage, StoredFile
 from mlbsdk.mapping.differences import StoredTable
 from mlbsdk.mapping.plan import LINEAGE, Table
 from mlbsdk.runtime.arrow import arrow_schema
@@ -32,7 +32,7 @@ def check_types(stored: pa.Schema, table: Table, path: str) -> None:
     )
 
 
-def check_file_types(files: Sequence[str], format: str, table: Table, path: str) -> None:
+def check_file_types(storage: Storage, files: Sequence[StoredFile], format: str, table: Table, path: str) -> None:
     """Check the same for the files of a table by the newest of them: types never mix in a folder that is checked.
 
     Raises:
@@ -40,13 +40,11 @@ def check_file_types(files: Sequence[str], format: str, table: Table, path: str)
     """
     if not files:
         return
-    newest = max(files, key=lambda file: Path(file).stat().st_mtime_ns)
+    newest = _newest(files)
     if format == "parquet":
-        import pyarrow.parquet as pq
-
-        check_types(pq.read_schema(newest), table, path)
+        check_types(_parquet_schema(storage, newest), table, path)
         return
-    found = _avro_fields(newest)
+    found = _avro_fields(storage, newest)
     _refuse(
         [
             f"{column.name} is {_told(found[column.name])}, the mapping says {_told(column.type.avro)}"
@@ -73,19 +71,19 @@ def stored_table(stored: pa.Schema, table: Table, partition_by: Sequence[str]) -
     )
 
 
-def stored_files(files: Sequence[str], folder: str, format: str, table: Table) -> StoredTable | None:
+def stored_files(
+    storage: Storage, files: Sequence[StoredFile], folder: str, format: str, table: Table
+) -> StoredTable | None:
     """Return a table of files as the newest of them tells; None where there is no file."""
     if not files:
         return None
-    newest = max(files, key=lambda file: Path(file).stat().st_mtime_ns)
-    partition_by = [part.partition("=")[0] for part in Path(newest).relative_to(folder).parts[:-1]]
+    newest = _newest(files)
+    partition_by = [part.partition("=")[0] for part in newest.removeprefix(folder).strip("/").split("/")[:-1]]
     if format == "parquet":
-        import pyarrow.parquet as pq
-
-        return stored_table(pq.read_schema(newest), table, partition_by)
+        return stored_table(_parquet_schema(storage, newest), table, partition_by)
     wanted = {column.name: column.type.avro for column in table.columns}
     columns = {name: _told(wanted[name]) for name in partition_by if name in wanted}
-    for name, kind in _avro_fields(newest).items():
+    for name, kind in _avro_fields(storage, newest).items():
         columns[name] = _told(wanted[name] if name in wanted and _kind(wanted[name]) == _kind(kind) else kind)
     return StoredTable(
         columns=columns,
@@ -95,13 +93,20 @@ def stored_files(files: Sequence[str], folder: str, format: str, table: Table) -
     )
 
 
-def column_names(file: str, format: str) -> list[str]:
+def column_names(storage: Storage, file: str, format: str) -> list[str]:
     """Return the columns that a file holds; partition columns are in its folders' names."""
-    if format == "parquet":
-        import pyarrow.parquet as pq
+    return list(_parquet_schema(storage, file).names if format == "parquet" else _avro_fields(storage, file))
 
-        return list(pq.read_schema(file).names)
-    return list(_avro_fields(file))
+
+def _newest(files: Sequence[StoredFile]) -> str:
+    return max(files, key=lambda file: file.modified_at).path
+
+
+def _parquet_schema(storage: Storage, file: str) -> pa.Schema:
+    import pyarrow.parquet as pq
+
+    system, name = storage.arrow(file)
+    return pq.read_schema(name, filesystem=system)
 
 
 def _refuse(differing: Sequence[str], table: Table, path: str) -> None:
@@ -121,11 +126,11 @@ def _alike(one: pa.DataType, other: pa.DataType) -> bool:
     return bool(types.is_string(other) and (types.is_string(one) or types.is_large_string(one)))
 
 
-def _avro_fields(file: str) -> Mapping[str, Any]:
+def _avro_fields(storage: Storage, file: str) -> Mapping[str, Any]:
     """Return the type of each column of an Avro file, without the null that each may be."""
     import fastavro
 
-    with Path(file).open("rb") as stream:
+    with storage.open(file) as stream:
         schema: Any = fastavro.reader(stream).writer_schema
     return {field["name"]: _not_null(field["type"]) for field in schema["fields"] if field["name"] != LINEAGE}
 

@@ -549,7 +549,7 @@ def _seen(store: Store, table: Table) -> list[tuple[Any, ...]]:
     """Return the rows as the writer's own files hold them, foreign ones left aside."""
     if store.scheme == "delta":
         return store.rows(table, "a", "p")
-    files = store.file_writer()._stored(table.name)
+    files = [file.path for file in store.file_writer()._stored(table.name)]
     reader = store.spark.read.format(store.scheme).schema(spark_schema(table))
     found = reader.option("basePath", str(store.target / "x" / "t")).load(files)
     return [tuple(row) for row in found.select("a", "p").collect()]

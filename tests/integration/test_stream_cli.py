@@ -129,7 +129,7 @@ def test_help_starts_nothing(tmp_path: Path) -> None:
         (["--idle-timeout", "10"], "--idle-timeout is '10'"),
         (["--on-error", "ignore"], "--on-error is 'fail' or 'quarantine'"),
         (["--source", "avro:raw"], "a stream can't follow the source 'avro'"),
-        (["--checkpoint", "s3a://b/c"], "not on this machine"),
+        (["--checkpoint", "gs://b/c"], "no plugin provides the storage 'gs'"),
     ],
 )
 def test_a_wrong_request_is_one_sentence_and_exit_code_2(folder: Path, arguments: list[str], told: str) -> None:

@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 
-from mlbsdk.errors import ConfigurationError
+from mlbsdk.errors import ConfigurationError, UnknownNameError
 from mlbsdk.mapping.compile import compile_mapping
 from mlbsdk.mapping.load import load_text
+from mlbsdk.plugins import Plugins
 from mlbsdk.runtime import spark_offsets
 from mlbsdk.runtime.checkpoint import MARKER, Checkpoint, Marker, canonical
+from mlbsdk.runtime.storage import LOCAL, Storages
 from tests.conftest import REPOSITORY
 from tests.mini import MAPPING
 
@@ -25,8 +27,8 @@ STREAM = Marker("mini.game", "file:/in", "delta:/out", "before")
 
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Checkpoint:
-    made = Checkpoint(tmp_path / "checkpoint")
-    made.folder.mkdir()
+    made = Checkpoint(str(tmp_path / "checkpoint"))
+    Path(made.folder).mkdir()
     return made
 
 
@@ -35,7 +37,7 @@ def checkpoint(tmp_path: Path) -> Checkpoint:
 
 def test_a_new_checkpoint_is_bound_to_the_stream(checkpoint: Checkpoint) -> None:
     marker = checkpoint.claim(replace(STREAM), False)
-    stored = json.loads((checkpoint.folder / MARKER).read_text())
+    stored = json.loads((Path(checkpoint.folder) / MARKER).read_text())
     assert stored == {
         "version": 1,
         "transform": "mini.game",
@@ -82,7 +84,7 @@ def test_a_changed_mapping_is_refused_until_it_is_accepted(checkpoint: Checkpoin
     ],
 )
 def test_a_marker_that_cannot_be_read_is_told(checkpoint: Checkpoint, content: str | bytes, told: str) -> None:
-    (checkpoint.folder / MARKER).write_bytes(content if isinstance(content, bytes) else content.encode())
+    (Path(checkpoint.folder) / MARKER).write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(ConfigurationError) as caught:
         checkpoint.claim(replace(STREAM), True)
     assert told in str(caught.value)
@@ -90,7 +92,7 @@ def test_a_marker_that_cannot_be_read_is_told(checkpoint: Checkpoint, content: s
 
 
 def test_a_checkpoint_that_lost_its_marker_is_not_taken_for_a_new_one(checkpoint: Checkpoint) -> None:
-    (checkpoint.folder / "offsets").mkdir()
+    (Path(checkpoint.folder) / "offsets").mkdir()
     with pytest.raises(ConfigurationError, match="it is missing, and the folder holds a checkpoint"):
         checkpoint.claim(replace(STREAM), True)
 
@@ -126,7 +128,7 @@ def test_the_default_folder_is_with_the_target_and_else_with_the_user(
     monkeypatch.setenv("MLBSDK_HOME", str(tmp_path / "home"))
 
     def folder(source: str, target: str, location: str | None) -> Path:
-        return Checkpoint.default("mini.game", source, target, location).folder
+        return Path(Checkpoint.default("mini.game", source, target, location).folder)
 
     here = folder("file:/in", "delta:/out", "/out/_mlbsdk")
     assert here.parent == Path("/out/_mlbsdk/checkpoints")
@@ -135,21 +137,21 @@ def test_the_default_folder_is_with_the_target_and_else_with_the_user(
     away = folder("file:/in", "postgresql://host/db", None)
     assert away.parent == tmp_path / "home" / "checkpoints"
     assert away != folder("file:/in", "postgresql://host/other", None)
-    assert folder("file:/in", "delta:s3a://b/out", "s3a://b/out/_mlbsdk").parent == tmp_path / "home" / "checkpoints"
+    in_store = Checkpoint.default("mini.game", "file:/in", "delta:s3a://b/out", "s3a://b/out/_mlbsdk")
+    assert in_store.folder == f"s3a://b/out/_mlbsdk/checkpoints/{here.name}"
 
 
-def test_a_checkpoint_on_another_machine_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="not on this machine"):
-        Checkpoint.at("s3a://bucket/checkpoint")
+def test_a_checkpoint_in_a_store_that_no_plugin_knows_is_refused() -> None:
+    with pytest.raises(UnknownNameError, match="storage 'gs'"):
+        Checkpoint.at("gs://bucket/checkpoint", Storages(Plugins.load({"MLBSDK_LOAD_PLUGINS": ""})))
 
 
 # The lock
 
 HOLD = """
 import sys
-from pathlib import Path
 from mlbsdk.runtime.checkpoint import Checkpoint
-with Checkpoint(Path(sys.argv[1])).locked():
+with Checkpoint(sys.argv[1]).locked():
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -174,7 +176,7 @@ def test_two_streams_never_share_a_checkpoint_and_a_killed_one_lets_go(checkpoin
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigurationError, match="can't be written"), Checkpoint(tmp_path / "file" / "x").locked():
+    with pytest.raises(ConfigurationError, match="can't be written"), Checkpoint(str(tmp_path / "file" / "x")).locked():
         pass
 
 
@@ -194,7 +196,7 @@ def test_a_range_that_was_begun_is_known_until_it_is_committed(checkpoint: Check
 
 def test_what_a_crash_left_half_written_is_no_range(checkpoint: Checkpoint) -> None:
     checkpoint.begin_range(0, "a")
-    (checkpoint.folder / "offsets" / ".1.77").write_text("{")
+    (Path(checkpoint.folder) / "offsets" / ".1.77").write_text("{")
     assert checkpoint.last_range() == (0, "a", False)
 
 
@@ -203,12 +205,12 @@ def test_old_ranges_are_forgotten_and_numbers_are_no_texts(checkpoint: Checkpoin
         checkpoint.begin_range(batch_id, str(batch_id))
         checkpoint.commit_range(batch_id)
     assert checkpoint.last_range() == (111, "111", True)
-    assert len(list((checkpoint.folder / "offsets").iterdir())) == 100
+    assert len(list((Path(checkpoint.folder) / "offsets").iterdir())) == 100
 
 
 def test_a_damaged_range_is_told(checkpoint: Checkpoint) -> None:
     checkpoint.begin_range(0, "a")
-    (checkpoint.folder / "offsets" / "0").write_text("[]")
+    (Path(checkpoint.folder) / "offsets" / "0").write_text("[]")
     with pytest.raises(ConfigurationError, match="offsets/0 can't be used: it has no range"):
         checkpoint.last_range()
 
@@ -257,11 +259,11 @@ def test_what_can_change_a_table_is_a_change_of_the_mapping(before: str, after: 
 # Spark's own notes
 
 
-def spark_notes(folder: Path, offsets: dict[str, str], sources: dict[str, str]) -> Path:
+def spark_notes(folder: Path, offsets: dict[str, str], sources: dict[str, str]) -> str:
     for name, text in ({f"offsets/{n}": t for n, t in offsets.items()} | sources).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
-    return folder
+    return str(folder)
 
 
 def file_entry(path: str, number: int) -> str:
@@ -286,20 +288,25 @@ def test_the_files_of_a_batch_are_those_between_two_offsets_of_every_source(tmp_
             "sources/1/1": f"v1\n{file_entry('m.jsonl', 1)}",
         },
     )
-    assert set(spark_offsets.files_of(folder, 0)) == {"/in/a.json", "/in/0.json"}
-    assert set(spark_offsets.files_of(folder, 1)) == {"/in/b [1].json", "/in/1.json", "/in/2.json", "/in/l.jsonl"}
-    assert set(spark_offsets.files_of(folder, 2)) == {"/in/m.jsonl"}
-    assert spark_offsets.triggered_at(folder, 0).timestamp() == 1_700_000_000
+    assert set(spark_offsets.files_of(LOCAL, folder, 0)) == {"/in/a.json", "/in/0.json"}
+    assert set(spark_offsets.files_of(LOCAL, folder, 1)) == {
+        "/in/b [1].json",
+        "/in/1.json",
+        "/in/2.json",
+        "/in/l.jsonl",
+    }
+    assert set(spark_offsets.files_of(LOCAL, folder, 2)) == {"/in/m.jsonl"}
+    assert spark_offsets.triggered_at(LOCAL, folder, 0).timestamp() == 1_700_000_000
 
 
 def test_a_source_that_is_no_files_has_none(tmp_path: Path) -> None:
     folder = spark_notes(tmp_path, {"0": 'v1\n{}\n{"sourceVersion":1,"reservoirId":"x","index":3}'}, {})
-    assert spark_offsets.files_of(folder, 0) == ()
+    assert spark_offsets.files_of(LOCAL, folder, 0) == ()
     with pytest.raises(ValueError, match="no time"):
-        spark_offsets.triggered_at(folder, 0)
+        spark_offsets.triggered_at(LOCAL, folder, 0)
 
 
 def test_notes_of_another_version_are_not_guessed_at(tmp_path: Path) -> None:
     folder = spark_notes(tmp_path, {"0": 'v2\n{}\n{"logOffset":0}'}, {})
     with pytest.raises(ValueError, match="version 'v2'"):
-        spark_offsets.files_of(folder, 0)
+        spark_offsets.files_of(LOCAL, folder, 0)

@@ -35,7 +35,7 @@ class Install(Protocol):
 
 HEAD = """
 from mlbsdk import CommandDecl, ListenerDecl, QualityDecl, SourceDecl, SparkRequirements, TransformDecl
-from mlbsdk import WriterDecl, hookimpl
+from mlbsdk import StorageDecl, WriterDecl, hookimpl
 
 MLBSDK_PLUGIN_API = 1
 
@@ -116,7 +116,8 @@ def test_an_installed_plugin_is_ready(install: Install) -> None:
 
 
 def test_every_hook_reaches_its_accessor(install: Install) -> None:
-    kinds = {"source": "Source", "writer": "Writer", "quality": "Quality", "listener": "Listener", "command": "Command"}
+    kinds = {"source": "Source", "writer": "Writer", "storage": "Storage"}
+    kinds |= {"quality": "Quality", "listener": "Listener", "command": "Command"}
     hooks = {kind: "mlbsdk_quality" if kind == "quality" else f"mlbsdk_{kind}s" for kind in kinds}
     code = "".join(
         f"@hookimpl\ndef {hooks[kind]}():\n    yield {name}Decl(name='mine', summary='', make=made)\n"
@@ -127,7 +128,7 @@ def test_every_hook_reaches_its_accessor(install: Install) -> None:
     assert {*hooks.values(), "mlbsdk_transforms"} == {name for name in vars(Hooks) if name.startswith("mlbsdk_")}
     for kind in (*kinds, "transform"):
         assert getattr(plugins, kind)("mine").name == "mine"
-    for several in ("sources", "writers", "qualities", "listeners", "commands", "transforms"):
+    for several in ("sources", "writers", "storages", "qualities", "listeners", "commands", "transforms"):
         assert "mine" in [each.name for each in getattr(plugins, several)()]
 
 
