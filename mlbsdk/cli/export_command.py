@@ -57,6 +57,7 @@ def export(
         on_error=OnError(settings.on_error or "fail"),
         full=full,
         spark=settings.spark,
+        storage=settings.storage,
         log_file=(settings.log_file or default_log_file()).expanduser().absolute(),
     )
     progress = Progress(quiet=as_json)

@@ -29,10 +29,12 @@ def retention(
 ) -> None:
     """Remove partitions wholly older than their layer keeps; without --apply say which. It starts no Java."""
     from mlbsdk.layers.retention import retention as find
+    from mlbsdk.settings import load_settings
 
     if dry_run and apply:
         raise ConfigurationError("--dry-run and --apply exclude each other", fix="Give one of them.")
-    report = find(config, layers=tuple(layer or ()), apply=apply)
+    settings = load_settings(None, {})
+    report = find(config, layers=tuple(layer or ()), apply=apply, storage=settings.storage)
     if as_json:
         typer.echo(json.dumps(report.to_json()))
         return

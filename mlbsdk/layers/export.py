@@ -14,13 +14,15 @@ from mlbsdk.hookspecs import RunListener, SparkRequirements, TransformDecl
 from mlbsdk.layers.dates import today
 from mlbsdk.layers.load import load_exports
 from mlbsdk.layers.model import AnalyticsLayer, Exports, NormalizedLayer, RawLayer
-from mlbsdk.layers.places import LayerPlace, places_of
+from mlbsdk.layers.places import LayerPlace, places_of, storages_of
 from mlbsdk.layers.raw_writer import RawWriter
 from mlbsdk.layers.report import ExportReport
 from mlbsdk.layers.retention import chosen_places
 from mlbsdk.plugins import Plugins
+from mlbsdk.runtime.preparation import source_needs
 from mlbsdk.runtime.session import session
 from mlbsdk.runtime.several import names_of
+from mlbsdk.runtime.storage import Storages
 from mlbsdk.runtime.transformation import OnError
 
 if TYPE_CHECKING:
@@ -44,6 +46,9 @@ class ExportRequest:
     """Make the normalized tables from all captures of the raw layer, also from those that they have."""
     spark: Mapping[str, str] = field(default_factory=dict)
     log_file: Path | None = None
+    storage: Mapping[str, object] = field(default_factory=dict)
+    """What the object store is told besides the configuration's region and endpoint: the settings under
+    ``storage:``."""
     on: date | None = None
     """The day that retention counts from; by default today, in UTC."""
 
@@ -74,6 +79,7 @@ def export(
     work = _Work.of(request, load_exports(request.config), plugins)
     report = ExportReport()
     spark = spark or session(work.needs, request.spark, request.log_file)
+    work.storages.use_in(spark)
     try:
         work.make_raw(report, spark)
         work.make_normalized(report, spark, listeners)
@@ -94,6 +100,7 @@ class _Work:
     places: dict[str, LayerPlace]
     asked: tuple[str, ...]
     source: str | None
+    storages: Storages
     opened: tuple[OpenSource, ...]
     needs: tuple[SparkRequirements, ...]
     notes: tuple[str, ...]
@@ -108,6 +115,7 @@ class _Work:
         """
         places = places_of(exports)
         asked = chosen_places(places, request.layers)
+        storages = storages_of(exports, plugins, request.storage)
         for place in asked:
             place.require_own()
         names = names_of(exports.transforms or ["*"], plugins)
@@ -122,13 +130,16 @@ class _Work:
         needs: list[SparkRequirements] = []
         notes: list[str] = []
         for place in asked:
+            storages.of(place.own).check(place.own)
+            needs += storages.needs(place.own)
             if isinstance(place.layer, RawLayer):
                 from mlbsdk.layers import raw
 
                 assert request.source is not None
                 kinds = raw.kinds_of(transforms, place.layer)
-                opened = raw.open_sources(kinds, request.source, plugins, chosen=bool(exports.transforms))
-                needs += raw.needs_of(opened, place.layer, plugins)
+                opened = raw.open_sources(kinds, request.source, plugins, storages, chosen=bool(exports.transforms))
+                needs += [need for one in opened for need in source_needs(one.declared, request.source, storages)]
+                needs.append(plugins.writer(place.layer.format).spark)
             elif isinstance(place.layer, NormalizedLayer):
                 from mlbsdk.layers import normalized
 
@@ -145,6 +156,7 @@ class _Work:
             places,
             tuple(place.name for place in asked),
             request.source,
+            storages,
             tuple(opened),
             tuple(needs),
             tuple(notes),
@@ -169,7 +181,7 @@ class _Work:
         stamp = RunStamp(f"export-{now:%Y%m%dT%H%M%S%fZ}", "export", "", now)
         with told_in_a_sentence():
             report.raw = export_raw(
-                place,
+                RawWriter(place, place.layer, self.storages),
                 place.layer,
                 self.opened,
                 plugins=self.plugins,
@@ -189,14 +201,21 @@ class _Work:
         assert isinstance(place.layer, NormalizedLayer)
         request = self.request
         wanted = Wanted(
-            place, place.layer, request.on_error, self.on, request.full, dict(request.spark), request.log_file
+            place,
+            place.layer,
+            request.on_error,
+            self.on,
+            request.full,
+            dict(request.spark),
+            request.log_file,
+            self.storages,
         )
         if "raw" in self.places:
             raw = self.places["raw"]
             assert isinstance(raw.layer, RawLayer)
             report.normalized = normalize_raw(
                 wanted,
-                RawWriter(raw, raw.layer),
+                RawWriter(raw, raw.layer, self.storages),
                 self.transforms,
                 plugins=self.plugins,
                 spark=spark,

@@ -25,9 +25,11 @@ from mlbsdk.runtime.raw import RawBatch
 from mlbsdk.runtime.run import PreparedRun, RunRequest, prepared
 from mlbsdk.runtime.several import run_prepared
 from mlbsdk.runtime.sources import raw_rows
+from mlbsdk.runtime.storage import Storages
 from mlbsdk.runtime.transformation import OnError
 from mlbsdk.writers.delta_care import DeltaTarget
 from mlbsdk.writers.files import FileWriter
+from mlbsdk.writers.lakehouse import Lakehouse
 from mlbsdk.writers.staging import escaped
 
 if TYPE_CHECKING:
@@ -55,11 +57,17 @@ class Wanted:
     settings: dict[str, str]
     """Spark's."""
     log_file: Path | None
+    storages: Storages
 
     @property
     def oldest(self) -> date | None:
         """The oldest day that the layer keeps."""
         return oldest_kept(self.layer.retention_days, self.on)
+
+    @property
+    def house(self) -> Lakehouse:
+        """The layer as a target."""
+        return Lakehouse(self.place.target, self.storages.of(self.place.target))
 
     def request(self, transform: str, source: str) -> RunRequest:
         """Return the run of one transform."""
@@ -71,6 +79,7 @@ class Wanted:
             spark=self.settings,
             log_file=self.log_file,
             own_only=True,
+            storage=self.storages.settings,
         )
 
 
@@ -220,7 +229,7 @@ def _by_layer(one: PreparedRun, wanted: Wanted, plugins: Plugins) -> PreparedRun
     assert one.report.plan is not None
     plan = one.report.plan = laid_out(one.report.plan, wanted.layer)
     declared: WriterDecl = one.writer_decl
-    options = {"compression": wanted.layer.compression} if wanted.layer.format == "parquet" else {}
+    options = wanted.storages.options(wanted.place.target) | {"compression": wanted.layer.compression}
     writer = plugins.call(declared, declared.make, wanted.place.target, options)
     _check_partitions(writer, plan)
     return replace(one, writer=writer if wanted.oldest is None else WithoutExpired(writer, wanted.oldest))
@@ -246,7 +255,7 @@ def _progress(one: PreparedRun, wanted: Wanted) -> Progress:
     plan = one.report.plan
     assert plan is not None
     layout = {table.name: table.partition_by for table in plan.tables}
-    return Progress.of(wanted.place.target, plan.name, f"{plan.fingerprint} {sorted(layout.items())}", wanted.oldest)
+    return Progress.of(wanted.house, plan.name, f"{plan.fingerprint} {sorted(layout.items())}", wanted.oldest)
 
 
 def _run(
@@ -278,10 +287,11 @@ def _joined(wanted: Wanted, tables: Sequence[str]) -> Iterator[FilesJoined]:
     if not tables:
         return
     if wanted.layer.format == "delta":
-        for done in DeltaTarget(wanted.place.address).optimize(tables):
+        for done in DeltaTarget(wanted.place.address, wanted.storages.settings).optimize(tables):
             if done.files_before != done.files_after:
                 yield FilesJoined(done.table, done.files_before, done.files_after)
         return
-    writer = FileWriter(wanted.layer.format, wanted.place.target, {"compression": wanted.layer.compression})
+    options = wanted.storages.options(wanted.place.target) | {"compression": wanted.layer.compression}
+    writer = FileWriter(wanted.layer.format, wanted.place.target, options)
     for table, (before, after) in writer.compact(tables).items():
         yield FilesJoined(table, before, after)

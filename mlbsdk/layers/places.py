@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlbsdk.errors import ConfigurationError
 from mlbsdk.layers.model import AnalyticsLayer, Exports, NormalizedLayer, RawLayer, Storage
+from mlbsdk.plugins import Plugins
 from mlbsdk.runtime.addresses import child, is_local, local_path
+from mlbsdk.runtime.storage import Storages
 
 
 @dataclass(frozen=True)
@@ -60,3 +63,10 @@ def places_of(exports: Exports) -> dict[str, LayerPlace]:
         is_flat = layer.path == f"{layer.prefix}/{{table}}"
         found[name] = LayerPlace(name, layer, own, own.rpartition("/")[0] if is_flat else own)
     return found
+
+
+def storages_of(exports: Exports, plugins: Plugins | None, settings: Mapping[str, object] | None = None) -> Storages:
+    """Return the storages of an export: what the configuration says of its object store, before what settings say."""
+    own = {"region": exports.storage.region, "endpoint": exports.storage.endpoint}
+    given = {name: value for name, value in own.items() if value is not None}
+    return Storages(plugins or Plugins.load(), {**(settings or {}), **given})

@@ -7,13 +7,12 @@ the same captures again changes nothing.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 
 from mlbsdk.runtime.addresses import child
+from mlbsdk.runtime.storage import read_text
 from mlbsdk.writers.lakehouse import Lakehouse
 
 
@@ -21,6 +20,7 @@ from mlbsdk.writers.lakehouse import Lakehouse
 class Progress:
     """The files that are done, for one transform."""
 
+    house: Lakehouse
     path: str
     made_by: str
     """What the tables depend on besides captures: the mapping, and the partitions."""
@@ -28,27 +28,22 @@ class Progress:
     seen: frozenset[str]
 
     @classmethod
-    def of(cls, target: str, transform: str, made_by: str, oldest: date | None) -> Progress:
+    def of(cls, house: Lakehouse, transform: str, made_by: str, oldest: date | None) -> Progress:
         """Read what is noted. Another mapping, or days that were not kept before, make all files new."""
-        path = child(Lakehouse(target).housekeeping, "exported", f"{transform}.json")
-        empty = cls(path, made_by, oldest, frozenset())
+        path = child(house.housekeeping, "exported", f"{transform}.json")
+        empty = cls(house, path, made_by, oldest, frozenset())
         try:
-            found = json.loads(Path(path).read_text(encoding="utf-8"))
+            found = json.loads(read_text(house.storage, path))
             before = None if found["oldest_kept"] is None else date.fromisoformat(found["oldest_kept"])
             is_same = found["made_by"] == made_by
             seen = frozenset(map(str, found["files"]))
         except (OSError, ValueError, KeyError, TypeError):
             return empty
         keeps_more = before is not None and (oldest is None or oldest < before)
-        return cls(path, made_by, oldest, seen) if is_same and not keeps_more else empty
+        return cls(house, path, made_by, oldest, seen) if is_same and not keeps_more else empty
 
     def save(self, files: Iterable[str]) -> None:
         """Note the files that are done now, in one step."""
-        file = Path(self.path)
-        file.parent.mkdir(parents=True, exist_ok=True)
         oldest = None if self.oldest is None else self.oldest.isoformat()
-        draft = file.with_name(f".{file.name}-{os.getpid()}")
-        draft.write_text(
-            json.dumps({"made_by": self.made_by, "oldest_kept": oldest, "files": sorted(files)}), encoding="utf-8"
-        )
-        draft.replace(file)
+        noted = {"made_by": self.made_by, "oldest_kept": oldest, "files": sorted(files)}
+        self.house.storage.write(self.path, json.dumps(noted).encode())

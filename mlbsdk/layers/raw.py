@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from mlbsdk.errors import ConfigurationError, DocumentsRejectedError, SourceError, did_you_mean, shortened
-from mlbsdk.hookspecs import Source, SourceDecl, SparkRequirements, TransformDecl
+from mlbsdk.hookspecs import Source, SourceDecl, TransformDecl
 from mlbsdk.layers.dates import is_expired, oldest_kept
 from mlbsdk.layers.raw_writer import Capture, RawWriter
 from mlbsdk.layers.report import RawKindReport, RawReport
@@ -24,13 +24,13 @@ from mlbsdk.runtime.preparation import load_mapping, make_source
 from mlbsdk.runtime.raw import RAW_SCHEMA, RawBatch
 from mlbsdk.runtime.selection import Place, filter_place, tree_of
 from mlbsdk.runtime.sql import Over, literal, reach, select
+from mlbsdk.runtime.storage import Storages, path_of_uri
 from mlbsdk.runtime.transformation import OnError, why_unreadable
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from mlbsdk.layers.model import RawLayer
-    from mlbsdk.layers.places import LayerPlace
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _OF_OTHERS = "it is a response of "
@@ -121,13 +121,16 @@ def _kind(transform: TransformDecl, layer: RawLayer) -> Kind:
     return Kind(transform, loaded, compile_mapping(loaded), tuple(partition_by), about)
 
 
-def open_sources(kinds: Sequence[Kind], address: str, plugins: Plugins, chosen: bool) -> list[OpenSource]:
+def open_sources(
+    kinds: Sequence[Kind], address: str, plugins: Plugins, storages: Storages, chosen: bool
+) -> list[OpenSource]:
     """Open the source for each transform, before Java starts.
 
     Args:
         kinds: of the transforms.
         address: of the source.
         plugins: the loaded plugins.
+        storages: of the export.
         chosen: whether the transforms were named; of those that were not, a source need not have the raw table.
 
     Raises:
@@ -135,7 +138,7 @@ def open_sources(kinds: Sequence[Kind], address: str, plugins: Plugins, chosen: 
     """
     found, missing = [], []
     for kind in kinds:
-        declared, source = make_source(plugins, address, kind.plan)
+        declared, source = make_source(plugins, address, kind.plan, storages=storages)
         try:
             found.append(OpenSource(kind, declared, source, plugins.call(declared, source.prepare)))
         except SourceError as problem:
@@ -147,13 +150,8 @@ def open_sources(kinds: Sequence[Kind], address: str, plugins: Plugins, chosen: 
     return found
 
 
-def needs_of(sources: Sequence[OpenSource], layer: RawLayer, plugins: Plugins) -> list[SparkRequirements]:
-    """Return what reading the sources and writing the layer needs of Spark."""
-    return [*(one.declared.spark for one in sources), plugins.writer(layer.format).spark]
-
-
 def export_raw(
-    place: LayerPlace,
+    writer: RawWriter,
     layer: RawLayer,
     sources: Sequence[OpenSource],
     *,
@@ -171,13 +169,12 @@ def export_raw(
         ConfigurationError: captures are stored in other partitions.
         WriteError: captures can't be written.
     """
-    writer = RawWriter(place, layer)
     writer.prepare()
     for one in sources:
         writer.check_partitions(one.kind.name, one.kind.partition_by)
     look = _Look(spark, stamp, oldest_kept(layer.retention_days, on))
     found = [finding for one in sources if (finding := look.at(one, plugins)) is not None]
-    report = RawReport(folder=place.own, oldest_kept=look.oldest)
+    report = RawReport(folder=writer.own, oldest_kept=look.oldest)
     _tell_rows(look, report, len(sources))
     if report.rejected and on_error is OnError.FAIL:
         raise DocumentsRejectedError(
@@ -243,7 +240,7 @@ class _Look:
             from_file += row["captured_from"] == "file"
             captures.append(Capture(row["row_id"], tuple(values.values()), row["size"]))
         if before is None:
-            seen = {_plain(row["origin"]) for row in looked if row["origin"]}
+            seen = {path_of_uri(row["origin"]) for row in looked if row["origin"]}
             self.unreadable |= {file: why_unreadable(file) for file in sorted(set(raw.files) - seen)}
         good = parsed.where("problem IS NULL").select(*(f"`{name}`" for name in RAW_SCHEMA))
         return _Found(one.kind, captures, good, expired, from_file, raw.size)
@@ -319,12 +316,6 @@ def _tell_rows(look: _Look, report: RawReport, transforms: int) -> None:
             if not reasons and row.said is not None:
                 report.of_others += 1
             elif len(reasons) == 1:
-                report.rejected.append(f"{_plain(name)}: {next(iter(reasons))}")
+                report.rejected.append(f"{path_of_uri(name)}: {next(iter(reasons))}")
             else:
-                report.rejected.append(f"{_plain(name)}: it is a response of none of the {transforms} transforms")
-
-
-def _plain(uri: str) -> str:
-    from urllib.parse import unquote, urlsplit
-
-    return unquote(urlsplit(uri).path) if uri.startswith("file:") else uri
+                report.rejected.append(f"{path_of_uri(name)}: it is a response of none of the {transforms} transforms")

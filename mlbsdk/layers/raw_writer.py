@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlbsdk.errors import ConfigurationError
-from mlbsdk.layers.stored import StoredFile, stored_files
+from mlbsdk.layers.stored import DataFile, stored_files
 from mlbsdk.runtime.addresses import child
 from mlbsdk.runtime.raw import RAW_SCHEMA
-from mlbsdk.writers.files import FileWriter, Publication, standard_timestamps
+from mlbsdk.writers.files import FileWriter, Publication, is_data, standard_timestamps
 from mlbsdk.writers.staging import escaped
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from mlbsdk.layers.model import RawLayer
     from mlbsdk.layers.places import LayerPlace
+    from mlbsdk.runtime.storage import Storages
 
 #: Smaller files of a partition are written again together with what is added to it.
 SMALL_FILE = 32 * 1024 * 1024
@@ -42,16 +43,18 @@ class Capture:
 class RawWriter(FileWriter):
     """Adds captures to ``LAYER/{endpoint}/{method}``."""
 
-    def __init__(self, place: LayerPlace, layer: RawLayer) -> None:
-        super().__init__(layer.format, place.target, {})
+    def __init__(self, place: LayerPlace, layer: RawLayer, storages: Storages) -> None:
+        super().__init__(layer.format, place.target, storages.options(place.target))
         self.own = place.own
         self.compression = _CODECS[layer.format].get(layer.compression, layer.compression)
 
-    def captures_of(self, transform: str) -> list[StoredFile]:
+    def captures_of(self, transform: str) -> list[DataFile]:
         """Return the files that hold a transform's captures."""
-        return [file for file in stored_files(self.own, self.format).files if file.table == transform]
+        return [
+            file for file in stored_files(self.house.storage, self.own, self.format).files if file.table == transform
+        ]
 
-    def path_of(self, file: StoredFile) -> str:
+    def path_of(self, file: DataFile) -> str:
         """Return where a file is."""
         return child(self.own, file.path)
 
@@ -91,7 +94,7 @@ class RawWriter(FileWriter):
             How many were new.
         """
         spark = rows.sparkSession
-        with self.house.locked(), standard_timestamps(spark):
+        with self.house.locked() as still_held, standard_timestamps(spark):
             self._recover()
             touched = {capture.partition for capture in captures}
             stored = [file for file in self.captures_of(transform) if tuple(file.partition.values()) in touched]
@@ -103,28 +106,26 @@ class RawWriter(FileWriter):
                     file for file in stored if file.size < SMALL_FILE and tuple(file.partition.values()) in written
                 ]
                 again = [one for one in known.values() if one.is_small and one.capture.partition in written]
-                staging = self._staging / f"{run_id}-raw-{uuid.uuid4().hex[:8]}"
-                folder = staging / transform
+                name = f"{run_id}-raw-{uuid.uuid4().hex[:8]}"
+                staged = child(self._staging, name)
                 frame = self._together(rows, [*new.values()], superseded, [one.capture for one in again], partition_by)
                 if len(new) < sum(one.digest in new for one in captures):
                     frame = frame.dropDuplicates(["__file", "row_id"])
                 writer = frame.drop("__file", "__stored").write.format(self.format)
-                writer.option("compression", self.compression).partitionBy(*partition_by).save(str(folder))
+                writer.option("compression", self.compression).partitionBy(*partition_by).save(staged)
                 publication = Publication()
-                base = child(self.own, *transform.split("."))
-                staged = sorted(folder.rglob(f"*.{self.format}"))
-                publication.moves = [
-                    (self._relative(path), self._relative(self._root / base / path.relative_to(folder)))
-                    for path in staged
-                ]
-                publication.deletions = [self._relative(self._root / self.path_of(file)) for file in superseded]
-                publication.save(self._publications / f"{staging.name}.json")
+                folder = child(self.own, *transform.split("."))
+                for file in self.house.storage.files(staged):
+                    if is_data(file.path, self.format):
+                        target = child(folder, file.path.removeprefix(f"{staged}/"))
+                        publication.moves.append((self._relative(file.path), self._relative(target)))
+                publication.deletions = [self._relative(self.path_of(file)) for file in superseded]
+                still_held()
+                publication.save(self.house.storage, child(self._publications, f"{name}.json"))
                 self._recover()
         return len(new)
 
-    def _known(
-        self, spark: SparkSession, files: Sequence[StoredFile], partition_by: Sequence[str]
-    ) -> dict[str, _Known]:
+    def _known(self, spark: SparkSession, files: Sequence[DataFile], partition_by: Sequence[str]) -> dict[str, _Known]:
         """Return the captures that files hold, by digest."""
         found: dict[str, _Known] = {}
         for is_small in (True, False):
@@ -137,7 +138,7 @@ class RawWriter(FileWriter):
                     found[row["row_id"]] = _Known(Capture(row["row_id"], partition, row["size"]), is_small)
         return found
 
-    def _read(self, spark: SparkSession, files: Sequence[StoredFile], partition_by: Sequence[str]) -> DataFrame:
+    def _read(self, spark: SparkSession, files: Sequence[DataFile], partition_by: Sequence[str]) -> DataFrame:
         columns = RAW_SCHEMA | dict.fromkeys(partition_by, "string")
         base = self.path_of(files[0]).removesuffix("/".join(files[0].path.split("/")[2:]))
         reader = spark.read.format(self.format).schema(", ".join(f"`{name}` {kind}" for name, kind in columns.items()))
@@ -147,7 +148,7 @@ class RawWriter(FileWriter):
         self,
         rows: DataFrame,
         new: Sequence[Capture],
-        files: Sequence[StoredFile],
+        files: Sequence[DataFile],
         stored: Sequence[Capture],
         partition_by: Sequence[str],
     ) -> DataFrame:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from mlbsdk.errors import ConfigurationError, WriteError, did_you_mean
+from mlbsdk.hookspecs import Storage
 from mlbsdk.layers.dates import last_day, oldest_kept, today
 from mlbsdk.layers.load import load_exports
-from mlbsdk.layers.places import LayerPlace, places_of
+from mlbsdk.layers.places import LayerPlace, places_of, storages_of
 from mlbsdk.layers.stored import remove, stored_files
-from mlbsdk.runtime.addresses import is_local
+from mlbsdk.plugins import Plugins
+from mlbsdk.runtime.storage import Storages
 from mlbsdk.writers.delta_care import DeltaTarget
 from mlbsdk.writers.files import FileWriter
 from mlbsdk.writers.lakehouse import Lakehouse, sql_literal
@@ -82,7 +84,13 @@ class RetentionReport:
 
 
 def retention(
-    config: str | Path, *, layers: tuple[str, ...] = (), apply: bool = False, on: date | None = None
+    config: str | Path,
+    *,
+    layers: tuple[str, ...] = (),
+    apply: bool = False,
+    on: date | None = None,
+    storage: Mapping[str, object] | None = None,
+    plugins: Plugins | None = None,
 ) -> RetentionReport:
     """Find the partitions that are wholly older than their layer keeps; with ``apply`` remove them.
 
@@ -94,21 +102,25 @@ def retention(
         layers: only these; none for all that the configuration has.
         apply: remove them.
         on: the day to count from; by default today, in UTC.
+        storage: what the object store is told besides the configuration's region and endpoint.
+        plugins: the loaded plugins; by default those installed.
 
     Raises:
         ConfigurationError: the configuration is wrong, a layer is not in it, or a layer's folder is a symbolic link.
         WriteError: something can't be removed; what was removed before stays so, and running again goes on.
     """
-    places = chosen_places(places_of(load_exports(config)), layers)
+    exports = load_exports(config)
+    places = chosen_places(places_of(exports), layers)
+    storages = storages_of(exports, plugins, storage)
     for place in places:
         place.require_own()
     report = RetentionReport(removed=apply)
     for place in places:
         oldest = oldest_kept(place.layer.retention_days, on or today())
         looked = LayerRetention(place.name, place.own, place.layer.retention_days, oldest)
-        if oldest is not None and _is_there(place):
+        if oldest is not None and storages.of(place.own).exists(place.own):
             look = _in_delta if place.layer.format == "delta" else _in_files
-            looked = look(place, oldest, apply)
+            looked = look(place, oldest, apply, storages)
         report.layers.append(looked)
     return report
 
@@ -128,25 +140,24 @@ def chosen_places(places: dict[str, LayerPlace], layers: tuple[str, ...]) -> lis
     return [place for name, place in places.items() if not layers or name in layers]
 
 
-def _is_there(place: LayerPlace) -> bool:
-    return not is_local(place.own) or Path(place.own).is_dir()
-
-
-def _in_files(place: LayerPlace, oldest: date, apply: bool) -> LayerRetention:
-    house = Lakehouse(place.target)
+def _in_files(place: LayerPlace, oldest: date, apply: bool, storages: Storages) -> LayerRetention:
+    storage = storages.of(place.own)
+    house = Lakehouse(place.target, storage)
     if apply:
-        FileWriter(place.layer.format, place.target, {}).prepare()  # what a killed export has decided is done first
+        FileWriter(
+            place.layer.format, place.target, storages.options(place.target)
+        ).prepare()  # what a killed export has decided is done first
         with house.locked():
-            found = _look(place, oldest)
+            found = _look(place, oldest, storage)
             try:
-                remove(place.own, found.paths)
+                remove(storage, place.own, found.paths)
             except OSError as problem:
                 raise WriteError(
                     f"'{problem.filename}' can't be removed: {problem.strerror or problem}",
                     fix="What was removed before it is gone; run again to go on.",
                 ) from problem
         return found.layer
-    return _look(place, oldest).layer
+    return _look(place, oldest, storage).layer
 
 
 @dataclass(frozen=True)
@@ -155,8 +166,8 @@ class _Found:
     paths: tuple[str, ...]
 
 
-def _look(place: LayerPlace, oldest: date) -> _Found:
-    stored = stored_files(place.own, place.layer.format)
+def _look(place: LayerPlace, oldest: date, storage: Storage) -> _Found:
+    stored = stored_files(storage, place.own, place.layer.format)
     removed: dict[str, _Removal] = {}
     undated: dict[str, None] = {}
     paths = []
@@ -195,9 +206,9 @@ class _Removal:
         return RemovedTable(table, tuple(self.partitions), self.files, self.bytes, vacuumed)
 
 
-def _in_delta(place: LayerPlace, oldest: date, apply: bool) -> LayerRetention:
+def _in_delta(place: LayerPlace, oldest: date, apply: bool, storages: Storages) -> LayerRetention:
     """Look at Delta tables: rows are deleted as Delta does, and files go with its vacuum, a week later."""
-    target = DeltaTarget(f"delta:{place.target}")
+    target = DeltaTarget(f"delta:{place.target}", storages.settings)
     names = [name for name in target.known() if place.schema in (None, name.partition(".")[0])]
     tables, undated = [], []
     for name in names:

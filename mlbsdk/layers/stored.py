@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
 
+from mlbsdk.hookspecs import Storage
+from mlbsdk.runtime.addresses import child
 from mlbsdk.writers.lakehouse import HOUSEKEEPING
 
 
 @dataclass(frozen=True)
-class StoredFile:
+class DataFile:
     """One data file of a table."""
 
     path: str
@@ -29,18 +31,18 @@ class StoredFile:
 class Stored:
     """What a layer's folder holds."""
 
-    files: list[StoredFile] = field(default_factory=list)
+    files: list[DataFile] = field(default_factory=list)
     odd: list[tuple[str, str]] = field(default_factory=list)
     """(path below the layer's folder, what it is): what is none of a layer's files."""
 
 
-def stored_files(own: str, format: str) -> Stored:
+def stored_files(storage: Storage, own: str, format: str) -> Stored:
     """Return the data files of all tables in a layer's folder, and what else lies there.
 
     Symbolic links are not followed. What mlbsdk keeps for itself is left out.
     """
     found = Stored()
-    for path, size, what in _walked(own, ""):
+    for path, size, what in _walked(own, "") if storage.is_local else _listed(storage, own):
         *folders, name = path.split("/")
         partition = _partition(folders[2:])
         if what:
@@ -50,15 +52,18 @@ def stored_files(own: str, format: str) -> Stored:
         elif not name.endswith(f".{format}") or name.startswith(("_", ".")):
             found.odd.append((path, f"no {format} file"))
         else:
-            found.files.append(StoredFile(path, size, ".".join(folders[:2]), partition))
+            found.files.append(DataFile(path, size, ".".join(folders[:2]), partition))
     return found
 
 
-def remove(own: str, paths: Iterable[str]) -> None:
+def remove(storage: Storage, own: str, paths: Iterable[str]) -> None:
     """Remove files of a layer, and the partitions' folders that are empty then.
 
     A file that is gone already is passed over; one that a symbolic link leads to by now is left.
     """
+    if not storage.is_local:
+        storage.delete([child(own, path) for path in paths])
+        return
     base = Path(own)
     for path in paths:
         file = base / path
@@ -68,6 +73,14 @@ def remove(own: str, paths: Iterable[str]) -> None:
         for folder in list(file.parents)[: len(Path(path).parts) - 3]:
             with contextlib.suppress(OSError):  # it holds something still
                 folder.rmdir()
+
+
+def _listed(storage: Storage, own: str) -> Iterator[tuple[str, int, str]]:
+    """Give the same of an object store, which has neither links nor folders."""
+    for file in storage.files(own):
+        path = file.path.removeprefix(f"{own}/")
+        if not path.startswith(f"{HOUSEKEEPING}/"):
+            yield path, file.size, ""
 
 
 def _walked(base: str, below: str) -> Iterator[tuple[str, int, str]]:

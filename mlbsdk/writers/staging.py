@@ -114,7 +114,9 @@ class ArrowStaging(Staging[pa.Table]):
             format="parquet",
             partitioning=ds.partitioning(partition, flavor="hive") if self.table.partition_by else None,
             basename_template=f"part-{uuid.uuid4().hex}-{{i}}.parquet",
-            file_options=ds.ParquetFileFormat().make_write_options(compression=self.compression, coerce_timestamps="us"),
+            file_options=ds.ParquetFileFormat().make_write_options(
+                compression=self.compression, coerce_timestamps="us"
+            ),
             max_partitions=100_000,
         )
 
