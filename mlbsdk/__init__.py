@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from mlbsdk.errors import MlbsdkError
 from mlbsdk.hookspecs import (
     CommandDecl,
+    DerivedDecl,
     ListenerDecl,
     QualityDecl,
     SourceDecl,
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from mlbsdk.layers.report import ExportReport
     from mlbsdk.layers.retention import RetentionReport, retention
     from mlbsdk.report import RunReport
+    from mlbsdk.runtime.derived import DerivedReport
+    from mlbsdk.runtime.derived import build as build_derived
     from mlbsdk.runtime.run import RunRequest, run
     from mlbsdk.runtime.several import RunsReport, run_several
     from mlbsdk.runtime.stream import StreamRequest, stream
@@ -46,6 +49,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CommandDecl",
+    "DerivedDecl",
+    "DerivedReport",
     "ExportReport",
     "ExportRequest",
     "ListenerDecl",
@@ -63,6 +68,7 @@ __all__ = [
     "TransformDecl",
     "WriterDecl",
     "__version__",
+    "build_derived",
     "export",
     "hookimpl",
     "retention",
@@ -78,6 +84,7 @@ _LAZY = {
     "RetentionReport": "mlbsdk.layers.retention",
     "export": "mlbsdk.layers.export",
     "retention": "mlbsdk.layers.retention",
+    "DerivedReport": "mlbsdk.runtime.derived",
     "OnError": "mlbsdk.runtime.transformation",
     "RunReport": "mlbsdk.report",
     "RunRequest": "mlbsdk.runtime.run",
@@ -94,6 +101,8 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("mlbsdk")
+    if name == "build_derived":
+        return import_module("mlbsdk.runtime.derived").build
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

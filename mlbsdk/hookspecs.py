@@ -277,6 +277,26 @@ class TableInspector(Protocol):
         ...
 
 
+@runtime_checkable
+class TableReader(Protocol):
+    """A writer whose tables can be read back: derived tables are made from them."""
+
+    def table_names(self) -> Iterable[str]:
+        """Return the names of the tables that the store holds, ``schema.table``. Changes nothing, and needs no Spark.
+
+        Raises:
+            SourceError: there is no store at the address.
+        """
+        ...
+
+    def read_table(self, spark: SparkSession, table: str) -> DataFrame:
+        """Return a table's rows as they are now; where the store has versions, the same ones whenever it is computed.
+
+        Column types are those of the mapping's types in Spark.
+        """
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class WriterDecl:
     """A writer for one URI scheme."""
@@ -342,6 +362,58 @@ class ListenerDecl:
     make: Callable[[Mapping[str, object]], RunListener]
 
 
+class DerivedTable(Protocol):
+    """Makes a table's rows from other tables.
+
+    Each row belongs to one group, such as a team's season, and depends on nothing but the rows of those documents that
+    belong to that group, and on tables without documents. So a group is made again when one of its documents has
+    changed, from its documents alone, and the others stay.
+    """
+
+    def groups(self, inputs: Mapping[str, DataFrame]) -> DataFrame:
+        """Return which documents belong to which groups: columns ``document_key`` and ``group_by``, none null.
+
+        It is called with whole tables, and reads few of their columns. A document may belong to many groups or to none.
+        """
+        ...
+
+    def rows(self, inputs: Mapping[str, DataFrame]) -> DataFrame:
+        """Return rows with the columns of ``primary_key``, ``group_by`` and whatever else the table has.
+
+        It is called with the rows of some documents, all those of the groups that are to be made, and tables without
+        documents whole. Rows of other groups may come with them, and are dropped.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class DerivedDecl:
+    """A table that is made from tables that transforms have written."""
+
+    name: str
+    """``schema.table``, such as ``analytics.team_travel``."""
+    summary: str
+    inputs: tuple[str, ...]
+    """Tables that it reads, and that must be there."""
+    make: Callable[[Mapping[str, object]], DerivedTable]
+    document_key: tuple[str, ...]
+    """Columns that identify a document in every input that has them; an input without them counts for all groups."""
+    group_by: tuple[str, ...]
+    """Columns that identify a group, the unit that is made again, such as ``("season", "team_id")``."""
+    primary_key: tuple[str, ...]
+    """Columns that identify a row."""
+    optional_inputs: tuple[str, ...] = ()
+    """Tables that it reads where they are there."""
+    partition_by: tuple[str, ...] = ()
+    """Columns that the stored table is partitioned by; best some of ``group_by``."""
+    z_order_by: tuple[str, ...] = ()
+    """Columns in which rows that lie together are alike."""
+    version: str = "1"
+    """Of its formulas: all rows are made again after a change of it."""
+    figures: Mapping[str, str] = field(default_factory=dict)
+    """Facts for the report: name -> a SQL aggregate over the table, such as ``count_if(distance_km IS NULL)``."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class CommandDecl:
     """A sub-command group of the command line."""
@@ -382,6 +454,11 @@ class Hooks:
     @_hookspec
     def mlbsdk_listeners(self) -> Iterable[ListenerDecl]:
         """Declare watchers of runs; each is made once for a run and told of every event."""
+        return ()
+
+    @_hookspec
+    def mlbsdk_derived(self) -> Iterable[DerivedDecl]:
+        """Declare tables that are made from other tables, by the name that ``mlbsdk derive NAME`` uses."""
         return ()
 
     @_hookspec

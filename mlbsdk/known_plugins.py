@@ -17,6 +17,7 @@ KNOWN: dict[tuple[str, str], str] = {
     ("writer", "postgresql"): "mlbsdk-plugin-postgres",
     ("storage", "s3a"): "mlbsdk-plugin-s3",
     ("quality", "deequ"): "mlbsdk-plugin-deequ",
+    ("derived", "analytics.*"): "mlbsdk-plugin-analytics",
     ("listener", "atlas"): "mlbsdk-plugin-atlas",
 }
 

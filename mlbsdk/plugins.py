@@ -35,6 +35,7 @@ from mlbsdk.errors import (
 from mlbsdk.hookspecs import (
     HOOKSPEC_VERSION,
     CommandDecl,
+    DerivedDecl,
     Hooks,
     ListenerDecl,
     QualityDecl,
@@ -52,7 +53,9 @@ LOAD = "MLBSDK_LOAD_PLUGINS"
 DISABLED = "MLBSDK_DISABLED_PLUGINS"
 _REASON_LENGTH = 300
 
-AnyDecl: TypeAlias = TransformDecl | SourceDecl | WriterDecl | StorageDecl | QualityDecl | ListenerDecl | CommandDecl
+AnyDecl: TypeAlias = (
+    TransformDecl | SourceDecl | WriterDecl | StorageDecl | QualityDecl | ListenerDecl | DerivedDecl | CommandDecl
+)
 D = TypeVar("D", bound=AnyDecl)
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -73,10 +76,20 @@ _WRITER = _Kind("writer", "mlbsdk_writers", WriterDecl)
 _STORAGE = _Kind("storage", "mlbsdk_storages", StorageDecl)
 _QUALITY = _Kind("quality", "mlbsdk_quality", QualityDecl)
 _LISTENER = _Kind("listener", "mlbsdk_listeners", ListenerDecl)
+_DERIVED = _Kind("derived", "mlbsdk_derived", DerivedDecl)
 _COMMAND = _Kind("command", "mlbsdk_commands", CommandDecl)
-_KINDS: tuple[_Kind[Any], ...] = (_TRANSFORM, _SOURCE, _WRITER, _STORAGE, _QUALITY, _LISTENER, _COMMAND)
+_KINDS: tuple[_Kind[Any], ...] = (
+    _TRANSFORM,
+    _SOURCE,
+    _WRITER,
+    _STORAGE,
+    _QUALITY,
+    _LISTENER,
+    _DERIVED,
+    _COMMAND,
+)
 _HOOKS = tuple(kind.hook for kind in _KINDS)
-_NOUNS = {"quality": "quality engine"}
+_NOUNS = {"quality": "quality engine", "derived": "derived table"}
 
 
 @dataclass(frozen=True)
@@ -267,6 +280,10 @@ class Plugins:
         """Return the listener of this name; raises as :meth:`transform`."""
         return self._get(_LISTENER, name)
 
+    def derived(self, name: str) -> DerivedDecl:
+        """Return the derived table of this name; raises as :meth:`transform`."""
+        return self._get(_DERIVED, name)
+
     def command(self, name: str) -> CommandDecl:
         """Return the sub-command of this name; raises as :meth:`transform`."""
         return self._get(_COMMAND, name)
@@ -296,6 +313,10 @@ class Plugins:
     def listeners(self) -> tuple[ListenerDecl, ...]:
         """Return all usable listeners."""
         return tuple(self._found(_LISTENER).usable.values())
+
+    def derived_tables(self) -> tuple[DerivedDecl, ...]:
+        """Return all usable derived tables."""
+        return tuple(self._found(_DERIVED).usable.values())
 
     def commands(self) -> tuple[CommandDecl, ...]:
         """Return all usable sub-commands."""
@@ -622,7 +643,7 @@ def _checked(kind: _Kind[D], plugin: _Plugin, decl: object) -> D:
 def _mistakes(decl: Any) -> list[str]:
     """Return what is wrong with the fields of a record, which Python does not check."""
     generated = isinstance(decl, TransformDecl) and decl.make is None
-    rules = [
+    rules: list[tuple[object, str]] = [
         (isinstance(decl.name, str) and re.fullmatch(r"\S+", decl.name), "name must be text without spaces"),
         (isinstance(decl.summary, str), "summary must be text"),
         (callable(decl.make) or generated, "make must be callable"),
@@ -632,11 +653,27 @@ def _mistakes(decl: Any) -> list[str]:
         rules.append((decl.sample is None or _is_resource(decl.sample), "sample must be (package, path)"))
     if isinstance(decl, WriterDecl):
         rules.append((_is_texts(decl.supports, set | frozenset), "supports must be a frozenset of texts"))
+    if isinstance(decl, DerivedDecl):
+        rules += _rules_of_derived(decl)
     if isinstance(decl, SourceDecl | WriterDecl | StorageDecl | QualityDecl):
         rules.append(
             (_is_requirements(decl.spark), "spark must be SparkRequirements with a tuple and a mapping of texts")
         )
     return [text for fine, text in rules if not fine]
+
+
+def _rules_of_derived(decl: Any) -> list[tuple[object, str]]:
+    name = isinstance(decl.name, str) and re.fullmatch(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*", decl.name)
+    needed = ("inputs", "document_key", "group_by", "primary_key")
+    texts = (*needed, "optional_inputs", "partition_by", "z_order_by")
+    rules: list[tuple[object, str]] = [(name, "name must be schema.table in small letters")]
+    rules += [(_is_texts(getattr(decl, each), tuple), f"{each} must be a tuple of texts") for each in texts]
+    rules += [(getattr(decl, each), f"{each} must not be empty") for each in needed]
+    figures = decl.figures
+    are_texts = isinstance(figures, Mapping) and _is_texts([*figures, *figures.values()], list)
+    rules.append((isinstance(decl.version, str), "version must be text"))
+    rules.append((are_texts, "figures must be a mapping of texts"))
+    return rules
 
 
 def _is_texts(value: object, kind: Any) -> bool:
@@ -662,6 +699,9 @@ def _details(decl: AnyDecl) -> dict[str, object]:
         details["class"] = "own" if decl.make else "generated"
     if isinstance(decl, WriterDecl):
         details["supports"] = sorted(decl.supports)
+    if isinstance(decl, DerivedDecl):
+        names = ("inputs", "optional_inputs", "group_by", "primary_key", "partition_by", "z_order_by")
+        details |= {name: list(getattr(decl, name)) for name in names} | {"formulas": decl.version}
     if isinstance(decl, SourceDecl | WriterDecl | StorageDecl | QualityDecl):
         details["packages"] = list(decl.spark.packages)
         details["session"] = dict(decl.spark.session)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlbsdk.cli.columns import aligned
+from mlbsdk.cli.derive_command import show as show_derived
 from mlbsdk.cli.run_command import Progress, require_policy, show
 from mlbsdk.errors import MlbsdkError
 
@@ -70,7 +71,7 @@ def export(
     finally:
         progress.stop()
     if as_json:
-        typer.echo(json.dumps(report.to_json()))
+        typer.echo(json.dumps(report.to_json(), default=str))
     else:
         _show(report)
     first = first_problem(report)
@@ -83,6 +84,9 @@ def _show(report: ExportReport) -> None:
         _show_raw(report.raw)
     if report.normalized is not None:
         _show_tables(report.normalized)
+    if report.analytics is not None:
+        typer.echo(f"analytics layer, {report.analytics.target}")
+        show_derived(report.analytics)
     typer.echo(f"{report.status} in {report.duration_s:.1f} s")
 
 

@@ -40,6 +40,7 @@ def _options(
 
 def build() -> typer.Typer:
     """Return the whole command line: the core's commands and those of plugins."""
+    from mlbsdk.cli.derive_command import derive
     from mlbsdk.cli.doctor_command import doctor
     from mlbsdk.cli.export_command import export
     from mlbsdk.cli.lineage_command import app as lineage_app
@@ -56,6 +57,7 @@ def build() -> typer.Typer:
         app.command("stream")(stream)
         app.command("export")(export)
         app.command("retention")(retention)
+        app.command("derive")(derive)
         app.command("doctor")(doctor)
         app.add_typer(plugins_app, name="plugins")
         app.add_typer(plugin_app, name="plugin")

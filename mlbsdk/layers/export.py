@@ -148,7 +148,10 @@ class _Work:
                 if "raw" in places:
                     needs.append(plugins.source(places["raw"].layer.format).spark)
             else:
-                needs.append(plugins.writer("delta").spark)
+                from mlbsdk.layers import analytics
+
+                analytics.tables_of(place, place.layer, plugins)
+                needs += [plugins.writer(places[name].layer.format).spark for name in ("normalized", "analytics")]
         return cls(
             request,
             plugins,
@@ -232,11 +235,21 @@ class _Work:
 
     def make_analytics(self, report: ExportReport, spark: SparkSession) -> None:
         """Build the derived tables, if they are asked for."""
+        from mlbsdk.layers.analytics import build
+
         if "analytics" not in self.asked:
             return
         place = self.places["analytics"]
         assert isinstance(place.layer, AnalyticsLayer)
-        report.analytics = {}
+        report.analytics = build(
+            place,
+            place.layer,
+            self.places["normalized"],
+            plugins=self.plugins,
+            storages=self.storages,
+            spark=spark,
+            spark_settings=self.request.spark,
+        )
 
 
 def first_problem(report: ExportReport) -> MlbsdkError | None:

@@ -212,6 +212,8 @@ class Layers(Strict):
     def _apart(self) -> Layers:
         if not self.chosen:
             raise ValueError("names no layer: raw, normalized or analytics")
+        if self.analytics is not None and self.normalized is None:
+            raise ValueError("analytics is made from normalized: add that layer, or leave analytics out")
         prefixes = {name: layer.prefix for name, layer in self.chosen.items()}
         for name, prefix in prefixes.items():
             for other, inside in prefixes.items():

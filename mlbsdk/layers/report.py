@@ -8,6 +8,7 @@ from typing import Any
 
 from mlbsdk.errors import MlbsdkError
 from mlbsdk.report import RunReport
+from mlbsdk.runtime.derived import DerivedReport
 
 
 @dataclass
@@ -95,8 +96,7 @@ class ExportReport:
     duration_s: float = 0.0
     raw: RawReport | None = None
     normalized: TablesReport | None = None
-    analytics: dict[str, Any] | None = None
-    """The report of the derived tables, as JSON."""
+    analytics: DerivedReport | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the ``--json`` object, format version 1."""
@@ -107,6 +107,6 @@ class ExportReport:
             "layers": {
                 "raw": None if self.raw is None else self.raw.to_json(),
                 "normalized": None if self.normalized is None else self.normalized.to_json(),
-                "analytics": self.analytics,
+                "analytics": None if self.analytics is None else self.analytics.to_json(),
             },
         }

@@ -60,6 +60,19 @@ class DeltaWriter:
         found = self.house.open_delta(path)
         return stored_table(_stored_schema(found), table, found.metadata().partition_columns)
 
+    def table_names(self) -> tuple[str, ...]:
+        """Return the names of the tables that are stored."""
+        return self.house.table_names("delta")
+
+    def read_table(self, spark: SparkSession, table: str) -> DataFrame:
+        """Return the rows of a table's newest version."""
+        from delta.tables import DeltaTable as SparkDeltaTable
+
+        path = self.house.path(table)
+        # Without a version each Spark job would read the newest one of its own time.
+        version = SparkDeltaTable.forPath(spark, path).history(1).select("version").first()
+        return spark.read.format("delta").option("versionAsOf", version[0] if version else 0).load(path)
+
     def write(self, batch: Batch) -> Mapping[str, TableWritten]:
         """Write all tables, a few at a time. Each table changes in one commit.
 

@@ -29,7 +29,7 @@ from mlbsdk.writers.staging import ArrowStaging, SparkStaging, Staging, as_spark
 from mlbsdk.writers.stored import check_file_types, stored_files
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
     from mlbsdk.mapping.differences import StoredTable
     from mlbsdk.mapping.plan import Table
@@ -114,6 +114,14 @@ class FileWriter:
         """Return a table as it is stored; None where it is not."""
         files = self._stored(table.name)
         return stored_files(self.house.storage, files, self.house.path(table.name), self.format, table)
+
+    def table_names(self) -> tuple[str, ...]:
+        """Return the names of the tables that are stored."""
+        return self.house.table_names(self.format)
+
+    def read_table(self, spark: SparkSession, table: str) -> DataFrame:
+        """Return the rows of the files that a table has now; partition columns of dates come as dates."""
+        return spark.read.format(self.format).load(self.house.path(table))
 
     def write(self, batch: Batch) -> Mapping[str, TableWritten]:
         """Stage all tables, then publish them together.

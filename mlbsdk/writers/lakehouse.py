@@ -16,7 +16,7 @@ from datetime import date, datetime, timezone
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
-from mlbsdk.errors import ConfigurationError, TargetUnwritableError, WriteError, shortened
+from mlbsdk.errors import ConfigurationError, SourceError, TargetUnwritableError, WriteError, shortened
 from mlbsdk.hookspecs import Storage
 from mlbsdk.mapping.plan import Plan, Table
 from mlbsdk.runtime.addresses import child, dataset_of, is_local, local_path
@@ -59,6 +59,24 @@ class Lakehouse:
     def housekeeping(self) -> str:
         """Where mlbsdk keeps what is not a table: ledger, lock, reports, lineage."""
         return child(self.root, HOUSEKEEPING)
+
+    def table_names(self, format: str) -> tuple[str, ...]:
+        """Return the names of the tables that are stored in a format, sorted.
+
+        Raises:
+            SourceError: there is nothing at the target.
+        """
+        if not self.storage.exists(self.root):
+            raise SourceError(f"there is no target at '{self.root}'", fix="Run a transform into it first.")
+        ending = "/_delta_log/" if format == "delta" else f".{format}"
+        found = set()
+        for file in self.storage.files(self.root):
+            schema, _, below = file.path.removeprefix(f"{self.root}/").partition("/")
+            table, _, inside = below.partition("/")
+            holds = f"/{inside}".startswith(ending) if format == "delta" else inside.endswith(ending)
+            if holds and not schema.startswith(("_", ".")):
+                found.add(f"{schema}.{table}")
+        return tuple(sorted(found))
 
     def dataset(self, table: str) -> tuple[str, str]:
         """Return a table's OpenLineage (namespace, name)."""
