@@ -47,7 +47,7 @@ def stored_files(storage: Storage, own: str, format: str) -> Stored:
         partition = _partition(folders[2:])
         if what:
             found.odd.append((path, what))
-        elif len(folders) < 2 or partition is None:
+        elif len(folders) < 2 or partition is None or any("=" in folder for folder in folders[:2]):
             found.odd.append((path, "a file outside of the tables' folders"))
         elif not name.endswith(f".{format}") or name.startswith(("_", ".")):
             found.odd.append((path, f"no {format} file"))
