@@ -7,7 +7,8 @@ To run a transform from Python::
     report = mlbsdk.run(mlbsdk.RunRequest(name="game.live_game_v1", source="captures/", target="delta:warehouse"))
     report.tables["game.live_game_plays"].inserted
 
-:func:`stream` follows a source in the same way, with a :class:`StreamRequest`.
+:func:`stream` follows a source in the same way, with a :class:`StreamRequest`. :func:`export` keeps captures and tables
+in layers, and :func:`retention` removes what is older than they keep.
 
 The other names are what a plugin module declares with; :mod:`mlbsdk.plugin` holds what its objects build on.
 Importing this package imports no Spark and sets no logging; :func:`run` and what belongs to it load when first used.
@@ -33,6 +34,9 @@ from mlbsdk.hookspecs import (
 )
 
 if TYPE_CHECKING:
+    from mlbsdk.layers.export import ExportRequest, export
+    from mlbsdk.layers.report import ExportReport
+    from mlbsdk.layers.retention import RetentionReport, retention
     from mlbsdk.report import RunReport
     from mlbsdk.runtime.derived import DerivedReport
     from mlbsdk.runtime.derived import build as build_derived
@@ -47,10 +51,13 @@ __all__ = [
     "CommandDecl",
     "DerivedDecl",
     "DerivedReport",
+    "ExportReport",
+    "ExportRequest",
     "ListenerDecl",
     "MlbsdkError",
     "OnError",
     "QualityDecl",
+    "RetentionReport",
     "RunReport",
     "RunRequest",
     "RunsReport",
@@ -62,7 +69,9 @@ __all__ = [
     "WriterDecl",
     "__version__",
     "build_derived",
+    "export",
     "hookimpl",
+    "retention",
     "run",
     "run_several",
     "stream",
@@ -70,6 +79,11 @@ __all__ = [
 
 #: public name -> module
 _LAZY = {
+    "ExportReport": "mlbsdk.layers.report",
+    "ExportRequest": "mlbsdk.layers.export",
+    "RetentionReport": "mlbsdk.layers.retention",
+    "export": "mlbsdk.layers.export",
+    "retention": "mlbsdk.layers.retention",
     "DerivedReport": "mlbsdk.runtime.derived",
     "OnError": "mlbsdk.runtime.transformation",
     "RunReport": "mlbsdk.report",

@@ -53,10 +53,10 @@ def derive(
     if as_json:
         typer.echo(json.dumps(report.to_json(), default=str))
     else:
-        _show(report)
+        show(report)
 
 
-def _show(report: DerivedReport) -> None:
+def show(report: DerivedReport) -> None:
     """Print what was done: results to standard output, notes to standard error."""
     rows: list[tuple[str, ...]] = [("TABLE", "GROUPS", "BUILT", "ROWS WRITTEN", "REMOVED")]
     for name, table in report.tables.items():

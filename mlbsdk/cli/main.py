@@ -42,11 +42,13 @@ def build() -> typer.Typer:
     """Return the whole command line: the core's commands and those of plugins."""
     from mlbsdk.cli.derive_command import derive
     from mlbsdk.cli.doctor_command import doctor
+    from mlbsdk.cli.export_command import export
     from mlbsdk.cli.lineage_command import app as lineage_app
     from mlbsdk.cli.mapping_command import app as mapping_app
     from mlbsdk.cli.plugin_command import app as plugin_app
     from mlbsdk.cli.plugins_command import app as plugins_app
     from mlbsdk.cli.quality_command import app as quality_app
+    from mlbsdk.cli.retention_command import retention
     from mlbsdk.cli.run_command import run
     from mlbsdk.cli.stream_command import stream
     from mlbsdk.cli.table_command import app as table_app
@@ -54,6 +56,8 @@ def build() -> typer.Typer:
     if not app.registered_commands:
         app.command("run")(run)
         app.command("stream")(stream)
+        app.command("export")(export)
+        app.command("retention")(retention)
         app.command("derive")(derive)
         app.command("doctor")(doctor)
         app.add_typer(plugins_app, name="plugins")

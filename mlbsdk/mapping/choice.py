@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from mlbsdk.errors import ConfigurationError, did_you_mean
-from mlbsdk.mapping.load import Place
 from mlbsdk.mapping.plan import Plan, Table
 from mlbsdk.mapping.tree import DocumentTree
+from mlbsdk.mapping.yaml_file import Place
 
 
 def chosen(plan: Plan, names: Iterable[str]) -> Plan:

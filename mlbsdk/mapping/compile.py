@@ -11,7 +11,7 @@ from functools import lru_cache
 from mlbsdk.errors import did_you_mean
 from mlbsdk.mapping.expressions import ExpressionError, check_condition, check_expression, take_paths
 from mlbsdk.mapping.fitting import fits
-from mlbsdk.mapping.load import LoadedMapping, Mistake, Place
+from mlbsdk.mapping.load import LoadedMapping
 from mlbsdk.mapping.model import FieldSpec, Mapping, RuleSpec, TargetSpec
 from mlbsdk.mapping.origins import RAW_COLUMNS, circles, from_item, from_raw, reach, require_kind, source_path
 from mlbsdk.mapping.paths import Every, join, parse_path
@@ -40,6 +40,7 @@ from mlbsdk.mapping.plan import (
 )
 from mlbsdk.mapping.tree import DocumentTree
 from mlbsdk.mapping.types import ColumnType
+from mlbsdk.mapping.yaml_file import Mistake, Place
 
 #: Letters of Spark's datetime patterns that it can parse.
 _PATTERN_LETTERS = frozenset("GyMLdDaHhKkmsSzVOXxZ")

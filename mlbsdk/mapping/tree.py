@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-from mlbsdk.mapping.load import Place
 from mlbsdk.mapping.origins import source_path
 from mlbsdk.mapping.plan import Column, FromJson, Level, Node, Table
+from mlbsdk.mapping.yaml_file import Place
 
 #: Keys that make a capture an envelope, or are parsing's own: a document with them can't be told from an envelope.
 _ENVELOPE = ("response", "_corrupt")

@@ -100,6 +100,7 @@ def build(
     settings: Mapping[str, str] | None = None,
     storage: Mapping[str, object] | None = None,
     log_file: Path | None = None,
+    lenient: bool = False,
 ) -> DerivedReport:
     """Build derived tables, or bring them up to date: only what their inputs' changes touch is made again.
 
@@ -112,8 +113,9 @@ def build(
         plugins: the loaded plugins; by default those installed.
         spark: the session to use; by default one is made with what source and target need.
         settings: Spark settings of a session that is made.
-        storage: settings of storages of paths such as ``s3a://``.
         log_file: where the output of a session that is made goes.
+        storage: what object stores are told: the settings under ``storage:``.
+        lenient: leave out of ``partition_by`` and ``z_order_by`` what a table has no column for: they are for several.
 
     Returns:
         What became of each table.
@@ -147,7 +149,7 @@ def build(
         for decl in declared:
             inputs = stored.frames(spark, (*decl.inputs, *decl.optional_inputs))
             table = plugins.call(decl, decl.make, {})
-            one = _Build(plugins, decl, table, inputs, spark, house.path(decl.name), partition_by, z_order_by)
+            one = _Build(plugins, decl, table, inputs, spark, house.path(decl.name), partition_by, z_order_by, lenient)
             report.tables[decl.name] = one.run()
     report.duration_s = time.monotonic() - begun
     return report
@@ -196,6 +198,7 @@ class _Build:
     path: str
     partition_by: Sequence[str] | None
     z_order_by: Sequence[str] | None
+    lenient: bool
     sizes: dict[Group, int] = field(default_factory=dict)
     """Documents by group, once its fingerprint is known."""
 
@@ -335,7 +338,9 @@ class _Build:
     def _partitions(self, columns: Sequence[str]) -> list[str]:
         """Return the columns to partition by, checked; so are those to put files in order by."""
         partitions = list(self.decl.partition_by if self.partition_by is None else self.partition_by)
-        order = self._order
+        order = self._order(columns)
+        if self.lenient:
+            partitions = [name for name in partitions if name in columns]
         for asked, names in (("partition", partitions), ("z-order", order)):
             wrong = next((name for name in names if name not in columns), None)
             if wrong is not None:
@@ -350,9 +355,9 @@ class _Build:
             )
         return partitions
 
-    @property
-    def _order(self) -> list[str]:
-        return list(self.decl.z_order_by if self.z_order_by is None else self.z_order_by)
+    def _order(self, columns: Sequence[str]) -> list[str]:
+        order = list(self.decl.z_order_by if self.z_order_by is None else self.z_order_by)
+        return [name for name in order if name in columns] if self.lenient else order
 
     def _is_as_stored(self, schema: StructType, partitions: Sequence[str]) -> bool:
         """Whether stored rows have the columns, types and partitions that rows have now."""
@@ -391,8 +396,8 @@ class _Build:
         """Put files in order after a change, also one after which an earlier build did not come so far."""
         from delta.tables import DeltaTable as SparkDeltaTable
 
-        order = self._order
         stored = SparkDeltaTable.forPath(self.spark, self.path)
+        order = self._order(stored.toDF().columns)
         last = stored.history(20).where("operation IN ('WRITE', 'OPTIMIZE')").select("operation").first()
         if not order or last is None or last[0] == "OPTIMIZE":
             return False

@@ -37,8 +37,8 @@ class ParsedDocument:
     """Bytes of its text."""
 
 
-def parse(raw: DataFrame, plan: Plan, stamp: RunStamp) -> DataFrame:
-    """Parse raw rows.
+def parse(raw: DataFrame, plan: Plan, stamp: RunStamp, keep: tuple[str, ...] = ()) -> DataFrame:
+    """Parse raw rows; ``keep`` are raw columns that are wanted besides, such as ``data``.
 
     Returns:
         One row a capture: ``document_id`` bigint (unique in the batch, rising in the order read), ``row_id``,
@@ -49,7 +49,7 @@ def parse(raw: DataFrame, plan: Plan, stamp: RunStamp) -> DataFrame:
         Every leaf of ``document`` is text: types are applied, and failures seen, when tables are cut.
     """
     with Over(with_rescued(raw, plan)) as over:
-        return over.run(query(plan, over.name, stamp))
+        return over.run(query(plan, over.name, stamp, keep))
 
 
 def parse_stamped(raw: DataFrame, plan: Plan) -> DataFrame:
@@ -58,18 +58,18 @@ def parse_stamped(raw: DataFrame, plan: Plan) -> DataFrame:
         return over.run(_query(plan, over.name, "run_id", "transformed_at"))
 
 
-def query(plan: Plan, raw: str, stamp: RunStamp) -> str:
+def query(plan: Plan, raw: str, stamp: RunStamp, keep: tuple[str, ...] = ()) -> str:
     """Return the query that parses raw rows, as :func:`with_rescued` returns them, by their view's name."""
     moment = literal(stamp.transformed_at.isoformat())
-    return _query(plan, raw, literal(stamp.run_id), f"cast({moment} AS timestamp)")
+    return _query(plan, raw, literal(stamp.run_id), f"cast({moment} AS timestamp)", keep)
 
 
-def _query(plan: Plan, raw: str, run_id: str, transformed_at: str) -> str:
+def _query(plan: Plan, raw: str, run_id: str, transformed_at: str, keep: tuple[str, ...] = ()) -> str:
     options = f"map('mode', 'PERMISSIVE', 'columnNameOfCorruptRecord', {literal(_CORRUPT)})"
     parsed = select(["*", f"from_json(data, {literal(envelope_ddl(plan.document))}, {options}) AS __p"], raw)
-    rescued = [] if plan.not_rescued is None else [RESCUED_FROM]
+    kept = [*([] if plan.not_rescued is None else [RESCUED_FROM]), *keep]
     more = [f"{run_id} AS __run_id", f"{transformed_at} AS __transformed_at"]
-    more += [f"{column} AS __{column}" for column in rescued]
+    more += [f"{column} AS __{column}" for column in kept]
     opened = select([*_OPENED, *more, f"{document_sql(plan.document)} AS __document"], parsed)
     columns = plan.document_columns
     texts = [column for column in columns if not isinstance(column.origin, FromExpression)]
@@ -79,7 +79,7 @@ def _query(plan: Plan, raw: str, run_id: str, transformed_at: str) -> str:
     time = _time_in_document(plan)
     captured_at = f"coalesce(__captured_at, {time}, __modified_at)"
     struct = ", ".join(f"{literal(column.name)}, {name(column.name)}" for column in columns) or "'__none', 0"
-    passed_on = [f"{name(f'__{column}')} AS {name(column)}" for column in ("row_id", "origin", *_PASSED_ON, *rescued)]
+    passed_on = [f"{name(f'__{column}')} AS {name(column)}" for column in ("row_id", "origin", *_PASSED_ON, *kept)]
     return select(
         [
             "monotonically_increasing_id() AS document_id",

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 
 from mlbsdk.errors import ConfigurationError, did_you_mean
 from mlbsdk.mapping.compile import compile_mapping
-from mlbsdk.mapping.load import LoadedMapping, Positions
+from mlbsdk.mapping.load import LoadedMapping
 from mlbsdk.mapping.model import FieldSpec, FilterSpec
 from mlbsdk.mapping.model import Mapping as TransformMapping
 from mlbsdk.mapping.origins import from_raw
 from mlbsdk.mapping.paths import join, parse_path
 from mlbsdk.mapping.plan import Node, Plan
 from mlbsdk.mapping.types import ColumnType
+from mlbsdk.mapping.yaml_file import Positions
 from mlbsdk.runtime.parse import document_sql, is_of_other, spark_type
 from mlbsdk.runtime.raw import RAW_SCHEMA, RawBatch
 from mlbsdk.runtime.sql import Over, literal, name, reach, select
@@ -90,6 +91,12 @@ def document_key(mapping: TransformMapping) -> dict[str, Place | None]:
     return {field: _place(specs[field]) if field in specs else None for field in key}
 
 
+def filter_place(mapping: TransformMapping, filter: str) -> Place | None:
+    """Return where in a capture the value of a mapping's filter stands; None where it has no such filter."""
+    spec = mapping.source.filters.get(filter)
+    return _place(spec) if spec is not None else None
+
+
 def row_places(mapping: TransformMapping) -> tuple[Place, ...]:
     """Return where in a response the rows of a mapping's tables are cut from."""
     return tuple(Place(path) for path in _compiled(mapping).row_places)
@@ -109,7 +116,7 @@ def matching(rows: DataFrame, wanted: Iterable[Condition]) -> DataFrame:
     found = tuple(wanted)
     if not found:
         return rows
-    tree = _tree(condition.place.path for condition in found if condition.place.parameter is None)
+    tree = tree_of(condition.place.path for condition in found if condition.place.parameter is None)
     with Over(rows) as over:
         parsed = select(["*", f"from_json(data, {literal(_ddl(tree))}) AS __p"], over.name)
         opened = select(["*", f"{document_sql(tree) if tree.fields else 'NULL'} AS __document"], parsed)
@@ -188,7 +195,7 @@ def _place(spec: FieldSpec | FilterSpec) -> Place | None:
     return Place(parameter=origin.parameter) if origin is not None and origin.parameter is not None else None
 
 
-def _tree(paths: Iterable[tuple[str | int, ...]]) -> Node:
+def tree_of(paths: Iterable[tuple[str | int, ...]]) -> Node:
     """Return the tree of some paths of one mapping, which agree on what is an object and what an array."""
     root = Node("object")
     for path in paths:

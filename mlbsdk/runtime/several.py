@@ -126,23 +126,30 @@ def run_several(
         MlbsdkError: one of the runs can't start; none was started then.
     """
     plugins = plugins or Plugins.load()
-    begun = time.monotonic()
-    found = RunsReport()
     with contextlib.ExitStack() as stack:
         ready = [stack.enter_context(prepared(replace(request, own_only=True), plugins)) for request in requests]
-        parents = _parents({one.transform.name: one for one in ready})
-        needs = [need for one in ready for need in one.needs]
-        for one in _in_order(ready, parents):
-            name = one.transform.name
-            failed = next((parent for parent in parents[name] if parent in (*found.problems, *found.skipped)), None)
-            if failed is not None:
-                found.skipped[name] = failed
-                continue
-            found.runs.append(one.report)
-            try:
-                one.run(listeners, spark, needs)
-            except MlbsdkError as problem:
-                found.problems[name] = problem
+        return run_prepared(ready, spark, listeners)
+
+
+def run_prepared(
+    ready: Sequence[PreparedRun], spark: SparkSession | None = None, listeners: tuple[RunListener, ...] = ()
+) -> RunsReport:
+    """Run what was prepared, as :func:`run_several`."""
+    begun = time.monotonic()
+    found = RunsReport()
+    parents = _parents({one.transform.name: one for one in ready})
+    needs = [need for one in ready for need in one.needs]
+    for one in _in_order(ready, parents):
+        name = one.transform.name
+        failed = next((parent for parent in parents[name] if parent in (*found.problems, *found.skipped)), None)
+        if failed is not None:
+            found.skipped[name] = failed
+            continue
+        found.runs.append(one.report)
+        try:
+            one.run(listeners, spark, needs)
+        except MlbsdkError as problem:
+            found.problems[name] = problem
     found.duration_s = time.monotonic() - begun
     return found
 

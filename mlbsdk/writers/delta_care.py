@@ -94,6 +94,34 @@ class DeltaTarget:
             found.update(alike)
         return tuple(sorted(found))
 
+    def files_of(self, table: str) -> list[tuple[dict[str, Any], int]]:
+        """Return, for each file of a table's newest version, its partition's values by column, and its bytes."""
+        opened = self._open(table)
+        columns = opened.metadata().partition_columns
+        added = opened.get_add_actions(flatten=True)
+        values = {column: added.column(f"partition.{column}").to_pylist() for column in columns}
+        sizes = added.column("size_bytes").to_pylist()
+        return [({column: values[column][n] for column in columns}, int(size)) for n, size in enumerate(sizes)]
+
+    def delete(self, table: str, predicate: str) -> None:
+        """Delete rows in one commit; versions before still have them, until they are vacuumed.
+
+        Args:
+            table: its name.
+            predicate: SQL as DataFusion reads it.
+
+        Raises:
+            ConfigurationError: there is no such table.
+            WriteError: it could not be done; the table is as it was.
+        """
+        with self.house.locked():
+            try:
+                self._open(table).delete(predicate)
+            except Exception as problem:  # delta-rs raises many kinds; nothing is committed then
+                raise WriteError(
+                    f"rows of '{table}' could not be deleted: {problem}", fix="The table is as it was."
+                ) from problem
+
     def history(self, table: str, limit: int | None = None) -> list[Commit]:
         """Return the versions of a table, the newest first.
 

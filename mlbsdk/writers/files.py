@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import json
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -85,11 +85,13 @@ def _move(storage: Storage, staged: str, published: str) -> None:
 class FileWriter:
     """Writes each table to a folder of Parquet or Avro files, ``TARGET/{schema}/{table}``, in the mapping's partitions.
 
-    Rows of a document are replaced file by file: the files that hold any of them are written again without them.
+    Rows of a document are replaced file by file: the files that hold any of them are written again without them. The
+    option ``compression`` is the format's codec, snappy by default.
     """
 
     def __init__(self, format: str, address: str, options: Mapping[str, object]) -> None:
         self.format = format
+        self.compression = str(options.get("compression", "snappy"))
         self.house = Lakehouse.of(address, options)
 
     def prepare(self) -> None:
@@ -140,7 +142,7 @@ class FileWriter:
             name = f"{batch.run_id}-{batch.batch_id}-{uuid.uuid4().hex[:8]}"
             staging = child(self._staging, name)
             publication = Publication()
-            with _standard_timestamps(batch.spark):
+            with standard_timestamps(batch.spark):
                 written = in_threads(
                     lambda rows: self._stage_table(
                         rows, decisions.get(rows.table.name, NO_DECISIONS), batch.spark, staging, publication
@@ -154,10 +156,47 @@ class FileWriter:
             self._recover()
         return {rows.table.name: change for rows, change in zip(tables, written, strict=True)}
 
+    def compact(self, tables: Iterable[str]) -> dict[str, tuple[int, int]]:
+        """Join the small Parquet files of tables, partition by partition; rows stay as they are.
+
+        It is published as a batch is: a crash leaves the old files or the new ones.
+
+        Args:
+            tables: their names.
+
+        Returns:
+            By name, for each table that had any to join: its files before and after.
+        """
+        from mlbsdk.writers.compaction import join, to_join
+
+        found = {}
+        storage = self.house.storage
+        with self.house.locked() as still_held:
+            self._recover()
+            name = f"compaction-{uuid.uuid4().hex[:8]}"
+            publication = Publication()
+            for table in tables:
+                files = self._stored(table)
+                groups = to_join({file.path: file.size for file in files})
+                for group in groups:
+                    folder = group[0].rpartition("/")[0]
+                    joined = child(self._staging, name, f"part-{uuid.uuid4().hex}-0.parquet")
+                    join(storage, group, joined, self.compression)
+                    target = child(folder, joined.rpartition("/")[2])
+                    publication.moves.append((self._relative(joined), self._relative(target)))
+                    publication.deletions += [self._relative(file) for file in group]
+                if groups:
+                    found[table] = (len(files), len(files) - sum(len(group) - 1 for group in groups))
+            if publication.moves:
+                still_held()
+                publication.save(storage, child(self._publications, f"{name}.json"))
+            self._recover()
+        return found
+
     def _stored(self, table: str) -> list[StoredFile]:
         """Return the files of a table, sorted."""
         found = self.house.storage.files(self.house.path(table))
-        return [file for file in found if _is_data(file.path, self.format)]
+        return [file for file in found if is_data(file.path, self.format)]
 
     @property
     def _staging(self) -> str:
@@ -192,7 +231,7 @@ class FileWriter:
                 f"table '{table.name}' could not be staged: {reason}", fix="Nothing was published; run again."
             ) from problem
         for file in self.house.storage.files(staged):
-            if _is_data(file.path, self.format):
+            if is_data(file.path, self.format):
                 name = as_spark_spells(file.path.removeprefix(f"{staged}/"))
                 publication.moves.append((self._relative(file.path), self._relative(child(folder, name))))
         publication.deletions += [self._relative(path) for path in superseded]
@@ -208,22 +247,24 @@ class FileWriter:
         storage = self.house.storage
         staging: Staging[Any]
         if self.format == "parquet" and rows.arrow is not None:
-            staging = ArrowStaging(rows.arrow, rows.table, folder, storage)
+            staging = ArrowStaging(rows.arrow, rows.table, folder, storage, self.compression)
         else:
-            staging = SparkStaging(rows.frame, rows.count, rows.table, folder, storage, self.format, spark)
+            staging = SparkStaging(
+                rows.frame, rows.count, rows.table, folder, storage, self.format, spark, self.compression
+            )
         stored = self._stored(rows.table.name)
         check_file_types(storage, stored, self.format, rows.table, folder)
         return staging.stage([file.path for file in stored], decisions, staged)
 
 
-def _is_data(path: str, format: str) -> bool:
+def is_data(path: str, format: str) -> bool:
     """Whether a file is one of a table's own: Spark and Arrow pass over names that begin with these."""
     name = path.rpartition("/")[2]
     return name.endswith(f".{format}") and not name.startswith(("_", "."))
 
 
 @contextlib.contextmanager
-def _standard_timestamps(spark: SparkSession | None) -> Iterator[None]:
+def standard_timestamps(spark: SparkSession | None) -> Iterator[None]:
     """Have Spark write Parquet timestamps as the standard says, as Arrow does: its default INT96 has no time zone."""
     if spark is None:
         yield

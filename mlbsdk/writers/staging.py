@@ -73,8 +73,11 @@ class Staging(ABC, Generic[Rows]):
 class ArrowStaging(Staging[pa.Table]):
     """Compares and writes Arrow rows as Parquet files, in the layout that Spark uses."""
 
-    def __init__(self, rows: pa.Table, table: Table, folder: str, storage: Storage) -> None:
+    def __init__(
+        self, rows: pa.Table, table: Table, folder: str, storage: Storage, compression: str = "snappy"
+    ) -> None:
         self.storage = storage
+        self.compression = compression
         self.rows = rows
         self.table = table
         self.folder = folder
@@ -111,7 +114,9 @@ class ArrowStaging(Staging[pa.Table]):
             format="parquet",
             partitioning=ds.partitioning(partition, flavor="hive") if self.table.partition_by else None,
             basename_template=f"part-{uuid.uuid4().hex}-{{i}}.parquet",
-            file_options=ds.ParquetFileFormat().make_write_options(compression="snappy", coerce_timestamps="us"),
+            file_options=ds.ParquetFileFormat().make_write_options(
+                compression=self.compression, coerce_timestamps="us"
+            ),
             max_partitions=100_000,
         )
 
@@ -175,8 +180,10 @@ class SparkStaging(Staging["DataFrame"]):
         storage: Storage,
         format: str,
         spark: SparkSession,
+        compression: str = "snappy",
     ) -> None:
         self.storage = storage
+        self.compression = compression
         self.frame = frame
         self.count = count
         self.table = table
@@ -241,7 +248,7 @@ class SparkStaging(Staging["DataFrame"]):
 
     def save(self, rows: DataFrame, folder: str) -> None:
         """Write rows below a folder."""
-        writer = rows.write.format(self.format).option("compression", "snappy")
+        writer = rows.write.format(self.format).option("compression", self.compression)
         writer.partitionBy(*self.table.partition_by).save(folder)
 
     @property
