@@ -19,12 +19,16 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 import pluggy
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    import pyarrow as pa
     import typer
     from pyspark.sql import DataFrame, SparkSession
 
     from mlbsdk.mapping.differences import StoredTable
     from mlbsdk.mapping.model import Mapping as TransformMapping
-    from mlbsdk.mapping.plan import Table
+    from mlbsdk.mapping.plan import Plan, Table
+    from mlbsdk.quality.quarantine import QuarantineQuery
     from mlbsdk.report import RunReport
     from mlbsdk.runtime.batch import Batch, TableWritten
     from mlbsdk.runtime.raw import RawBatch
@@ -162,6 +166,22 @@ class TableInspector(Protocol):
 
     def stored(self, table: Table) -> StoredTable | None:
         """Return a table as it is stored; None where it is not. Changes nothing, and needs no Spark."""
+        ...
+
+
+@runtime_checkable
+class QuarantineStore(Protocol):
+    """A writer that can give back what it holds in quarantine: quality reports and replays ask it."""
+
+    def quarantined(self, query: QuarantineQuery) -> pa.Table:
+        """Return entries of the quarantine table: every column but lineage_metadata, the newest first.
+
+        None where there is no such table; needs no Spark.
+        """
+        ...
+
+    def newest_captures(self, plan: Plan) -> Mapping[tuple[str, str], datetime]:
+        """Return the newest captured_at that the store has seen, by (ledger name, document name)."""
         ...
 
 

@@ -37,6 +37,7 @@ from mlbsdk.hookspecs import (
     ListenerDecl,
     QualityDecl,
     QualityEngine,
+    QuarantineStore,
     RangeSource,
     RunListener,
     Source,
@@ -64,6 +65,8 @@ if TYPE_CHECKING:
     from mlbsdk.mapping.plan import CAPTURED_AT, LINEAGE, Plan, Table
     from mlbsdk.mapping.plan import Node as JsonNode
     from mlbsdk.plugins import Plugins
+    from mlbsdk.quality.quarantine import COLUMNS as QUARANTINE_COLUMNS
+    from mlbsdk.quality.quarantine import QuarantineQuery, quarantine_rows
     from mlbsdk.report import RunReport
     from mlbsdk.runtime.batch import Batch, Decisions, Document, TableRows, TableWritten, decisions_by_table, names_seen
     from mlbsdk.runtime.captures import capture_files, is_envelope, response_of, texts
@@ -78,6 +81,7 @@ __all__ = [
     "CREATE_POSTGRES_LEDGER",
     "HOOKSPEC_VERSION",
     "LINEAGE",
+    "QUARANTINE_COLUMNS",
     "RAW_SCHEMA",
     "AmbiguousKeyError",
     "BaseTransformation",
@@ -104,6 +108,8 @@ __all__ = [
     "QualityDecl",
     "QualityEngine",
     "QualityGateError",
+    "QuarantineQuery",
+    "QuarantineStore",
     "RangeSource",
     "RawBatch",
     "RawSchemaError",
@@ -145,6 +151,7 @@ __all__ = [
     "postgres_names",
     "postgres_quoted",
     "postgres_schemas",
+    "quarantine_rows",
     "response_of",
     "row_places",
     "shortened",
@@ -171,6 +178,8 @@ _LAZY = {
     "Plan": ("mlbsdk.mapping.plan", "Plan"),
     "Plugins": ("mlbsdk.plugins", "Plugins"),
     "PostgresTable": ("mlbsdk.mapping.ddl", "PostgresTable"),
+    "QUARANTINE_COLUMNS": ("mlbsdk.quality.quarantine", "COLUMNS"),
+    "QuarantineQuery": ("mlbsdk.quality.quarantine", "QuarantineQuery"),
     "RawBatch": ("mlbsdk.runtime.raw", "RawBatch"),
     "RunReport": ("mlbsdk.report", "RunReport"),
     "StoredTable": ("mlbsdk.mapping.differences", "StoredTable"),
@@ -190,6 +199,7 @@ _LAZY = {
     "matching": ("mlbsdk.runtime.selection", "matching"),
     "parse_path": ("mlbsdk.mapping.paths", "parse_path"),
     "postgres_schemas": ("mlbsdk.mapping.ddl", "schemas"),
+    "quarantine_rows": ("mlbsdk.quality.quarantine", "quarantine_rows"),
     "response_of": ("mlbsdk.runtime.captures", "response_of"),
     "row_places": ("mlbsdk.runtime.selection", "row_places"),
     "texts": ("mlbsdk.runtime.captures", "texts"),

@@ -45,6 +45,7 @@ def build() -> typer.Typer:
     from mlbsdk.cli.mapping_command import app as mapping_app
     from mlbsdk.cli.plugin_command import app as plugin_app
     from mlbsdk.cli.plugins_command import app as plugins_app
+    from mlbsdk.cli.quality_command import app as quality_app
     from mlbsdk.cli.run_command import run
     from mlbsdk.cli.stream_command import stream
     from mlbsdk.cli.table_command import app as table_app
@@ -58,6 +59,7 @@ def build() -> typer.Typer:
         app.add_typer(mapping_app, name="mapping")
         app.add_typer(lineage_app, name="lineage")
         app.add_typer(table_app, name="table")
+        app.add_typer(quality_app, name="quality")
         _add_plugin_commands()
     return app
 

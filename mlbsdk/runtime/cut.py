@@ -61,6 +61,8 @@ class RunStamp:
     transform: str
     raw_table: str
     transformed_at: datetime
+    source: str = ""
+    """The address that its captures come from, without passwords."""
 
 
 def cut(parsed: DataFrame, table: Table, stamp: RunStamp) -> DataFrame:

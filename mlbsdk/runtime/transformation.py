@@ -26,7 +26,8 @@ from mlbsdk.mapping.compile import compile_mapping
 from mlbsdk.mapping.load import LoadedMapping
 from mlbsdk.mapping.plan import CAPTURED_AT, LINEAGE, Plan, Table
 from mlbsdk.quality import native, quarantine
-from mlbsdk.report import DocumentsReport, RuleReport, RunReport, TableReport
+from mlbsdk.quality.examples import examples_in_arrow, examples_in_frame
+from mlbsdk.report import MOST_EXAMPLES, DocumentsReport, RuleReport, RunReport, TableReport
 from mlbsdk.runtime.batch import Batch, Document, TableRows, TableWritten, key_value
 from mlbsdk.runtime.cut import RunStamp
 from mlbsdk.runtime.held import Held, hold_here, hold_on_executors
@@ -140,7 +141,8 @@ class BaseTransformation:
     @property
     def stamp(self) -> RunStamp:
         """What every row carries about this run."""
-        return RunStamp(self.report.run_id, self.plan.name, self.plan.raw_table, self.report.started_at)
+        report, plan = self.report, self.plan
+        return RunStamp(report.run_id, plan.name, plan.raw_table, report.started_at, report.source)
 
     # The four steps
 
@@ -369,6 +371,7 @@ class BaseTransformation:
         else:
             verdicts = native.judge_frames(tables, by_name.values())
         self._report_verdicts(verdicts)
+        self._show_examples(verdicts, {name: arrow.get(name, tables[name]) for name in verdicts})
         bad = {name: verdict for name, verdict in verdicts.items() if verdict.errors}
         if bad and self.on_error is OnError.FAIL:
             self._close_gate(bad, {name: arrow.get(name, tables[name]) for name in bad})
@@ -416,6 +419,21 @@ class BaseTransformation:
             self.report.tables.setdefault(name, TableReport()).rows += verdict.rows
             for check, count in verdict.failed.items():
                 self.report.quality.append(RuleReport(name, check, verdict.severity(check), count))
+
+    def _show_examples(self, verdicts: Mapping[str, native.Verdict], rows: Mapping[str, Any]) -> None:
+        """Keep a few failed rows in the report: of rows that are here, and of a gate that closes.
+
+        A large batch's refused rows can be looked up in the quarantine table, so no Spark job is spent on them.
+        """
+        from pyarrow import Table as ArrowTable
+
+        for name, verdict in verdicts.items():
+            if not verdict.failed:
+                continue
+            if isinstance(rows[name], ArrowTable):
+                self.report.show_examples(examples_in_arrow(verdict.table, rows[name], verdict.failed))
+            elif verdict.errors and self.on_error is OnError.FAIL:
+                self.report.show_examples(examples_in_frame(verdict.table, rows[name], MOST_EXAMPLES))
 
     def _close_gate(self, bad: Mapping[str, native.Verdict], rows: Mapping[str, Any]) -> None:
         for name, verdict in bad.items():

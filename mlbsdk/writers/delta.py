@@ -12,12 +12,16 @@ same rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mlbsdk.errors import StoredSchemaError, WriteError
-from mlbsdk.mapping.plan import CAPTURED_AT, Table
+from mlbsdk.mapping.plan import CAPTURED_AT, Plan, Table
+from mlbsdk.quality.quarantine import NAME as QUARANTINE
+from mlbsdk.quality.quarantine import QuarantineQuery
 from mlbsdk.runtime.batch import NO_DECISIONS, Batch, Decisions, TableRows, TableWritten
 from mlbsdk.runtime.threads import in_threads
+from mlbsdk.writers import quarantined
 from mlbsdk.writers.changes import compare, rows_of
 from mlbsdk.writers.lakehouse import Lakehouse, Ledger, documents_predicate, storable
 from mlbsdk.writers.stored import check_types, stored_table
@@ -61,6 +65,14 @@ class DeltaWriter:
             return None
         found = DeltaTable(path)
         return stored_table(_stored_schema(found), table, found.metadata().partition_columns)
+
+    def quarantined(self, query: QuarantineQuery) -> pa.Table:
+        """Return what the quarantine table holds of a query."""
+        return quarantined.in_delta(self.house.path(QUARANTINE), query)
+
+    def newest_captures(self, plan: Plan) -> Mapping[tuple[str, str], datetime]:
+        """Return the newest captured_at that the target has seen, by (ledger name, document name)."""
+        return Ledger(self.house, plan).newest()
 
     def write(self, batch: Batch) -> Mapping[str, TableWritten]:
         """Write all tables, a few at a time. Each table changes in one commit.
@@ -266,7 +278,8 @@ def _on_key(table: Table, quote: str) -> str:
 def _is_newer(table: Table, quote: str, have: Iterable[str]) -> str:
     """Return SQL: the incoming row is of a newer capture, or of an equal one and differs.
 
-    A column that the stored table does not ``have`` yet counts as null there.
+    A column that the stored table does not ``have`` yet counts as null there. A refused capture may have no time, and
+    gives way to any that differs.
     """
     stored = set(have)
     captured = f"{quote}{CAPTURED_AT}{quote}"
@@ -278,7 +291,8 @@ def _is_newer(table: Table, quote: str, have: Iterable[str]) -> str:
         if name not in (*table.primary_key, CAPTURED_AT)
     ]
     differs = " OR ".join(distinct) or "false"
-    return f"s.{captured} > t.{captured} OR (s.{captured} = t.{captured} AND ({differs}))"
+    same_or_no_time = f"s.{captured} = t.{captured} OR t.{captured} IS NULL"
+    return f"s.{captured} > t.{captured} OR (({same_or_no_time}) AND ({differs}))"
 
 
 def _open(path: str, table: Table) -> DeltaTable | None:

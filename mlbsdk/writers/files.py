@@ -16,21 +16,26 @@ import shutil
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlbsdk.errors import ConfigurationError, StoredSchemaError, WriteError
+from mlbsdk.quality.quarantine import NAME as QUARANTINE
+from mlbsdk.quality.quarantine import QuarantineQuery
 from mlbsdk.runtime.batch import NO_DECISIONS, Batch, Decisions, TableRows, TableWritten
 from mlbsdk.runtime.threads import in_threads
+from mlbsdk.writers import quarantined
 from mlbsdk.writers.lakehouse import Lakehouse, Ledger, storable
 from mlbsdk.writers.staging import ArrowStaging, SparkStaging, Staging
 from mlbsdk.writers.stored import check_file_types, stored_files
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyspark.sql import SparkSession
 
     from mlbsdk.mapping.differences import StoredTable
-    from mlbsdk.mapping.plan import Table
+    from mlbsdk.mapping.plan import Plan, Table
 
 DRAFT = ".draft"
 _TIMESTAMPS = "spark.sql.parquet.outputTimestampType"
@@ -112,6 +117,14 @@ class FileWriter:
     def stored(self, table: Table) -> StoredTable | None:
         """Return a table as it is stored; None where it is not."""
         return stored_files(self._stored(table.name), self.house.path(table.name), self.format, table)
+
+    def quarantined(self, query: QuarantineQuery) -> pa.Table:
+        """Return what the quarantine table holds of a query."""
+        return quarantined.in_files(self._stored(QUARANTINE), self.format, query)
+
+    def newest_captures(self, plan: Plan) -> Mapping[tuple[str, str], datetime]:
+        """Return the newest captured_at that the target has seen, by (ledger name, document name)."""
+        return Ledger(self.house, plan).newest()
 
     def write(self, batch: Batch) -> Mapping[str, TableWritten]:
         """Stage all tables, then publish them together.

@@ -135,7 +135,7 @@ class Ledger:
 
     def decide(self, documents: Iterable[Document]) -> dict[str, Decisions]:
         """Compare a batch's documents with what the target has seen, table by table."""
-        return decisions_by_table(self.plan, documents, self._stored())
+        return decisions_by_table(self.plan, documents, self.newest())
 
     def record(self, documents: Iterable[Document], run_id: str) -> None:
         """Note the captures that are about to be written; those older than what is noted change nothing."""
@@ -164,7 +164,8 @@ class Ledger:
         )
         merge.when_matched_update_all("s.captured_at > t.captured_at").when_not_matched_insert_all().execute()
 
-    def _stored(self) -> dict[tuple[str, str], datetime]:
+    def newest(self) -> dict[tuple[str, str], datetime]:
+        """Return the newest captured_at seen for the plan's tables, by (ledger name, document name)."""
         import pyarrow as pa
         import pyarrow.compute as pc
         from deltalake import DeltaTable

@@ -76,7 +76,7 @@ class _Statements:
         )
 
     def update(self) -> str:
-        """Update rows that differ, where the incoming capture is not older."""
+        """Update rows that differ, where the incoming capture is not older; a refused one may have no time."""
         changing = [name for name in self.columns if name not in self.table.primary_key]
         assignments = [f"{postgres_quoted(name)} = s.{postgres_quoted(name)}" for name in changing]
         assignments += [f"{postgres_quoted(name)} = NULL" for name in self.dropped]
@@ -84,7 +84,7 @@ class _Statements:
         captured = postgres_quoted(CAPTURED_AT)
         return (
             f"UPDATE {self.name} t SET {', '.join(assignments)} FROM {self.staging} s "
-            f"WHERE {self.on_key} AND s.{captured} >= t.{captured} "
+            f"WHERE {self.on_key} AND (s.{captured} >= t.{captured} OR t.{captured} IS NULL) "
             f"AND ROW({postgres_names(compared, 't.')}) IS DISTINCT FROM ROW({postgres_names(compared, 's.')})"
         )
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import binascii
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
@@ -13,6 +14,8 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_e
 from mlbsdk.plugin import (
     Batch,
     Decisions,
+    Plan,
+    QuarantineQuery,
     StoredTable,
     Table,
     TableWritten,
@@ -21,6 +24,7 @@ from mlbsdk.plugin import (
     decisions_by_table,
     names_seen,
 )
+from mlbsdk_plugin_postgres import quarantined
 from mlbsdk_plugin_postgres.catalog import OWN_SCHEMA, as_stored, make_own, make_partitions, make_tables, read
 from mlbsdk_plugin_postgres.connection import Database, dataset, explained, may_pass
 from mlbsdk_plugin_postgres.staging import (
@@ -31,6 +35,9 @@ from mlbsdk_plugin_postgres.staging import (
     stage_here,
 )
 from mlbsdk_plugin_postgres.upsert import Documents, take
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 #: (this, checksum of a table's name) is the advisory lock of its writers.
 _TABLE_LOCK = 0x4D4C4254
@@ -81,6 +88,20 @@ class PostgresWriter:
         with explained(f"the database {self.database.shown} can't be read", WriteError):
             found = read(self._connection(), table.name)
         return as_stored(table, found) if found else None
+
+    def quarantined(self, query: QuarantineQuery) -> pa.Table:
+        """Return what the quarantine table holds of a query.
+
+        Raises:
+            WriteError: there is no way to the database.
+        """
+        with explained(f"the database {self.database.shown} can't be read", WriteError):
+            return quarantined.rows(self._connection(), query)
+
+    def newest_captures(self, plan: Plan) -> Mapping[tuple[str, str], datetime]:
+        """Return the newest captured_at that the database has seen, by (ledger name, document name)."""
+        with explained(f"the database {self.database.shown} can't be read", WriteError):
+            return quarantined.newest_captures(self._connection(), plan)
 
     def write(self, batch: Batch) -> Mapping[str, TableWritten]:
         """Write all tables in one transaction; where the connection is lost, again for up to a minute.
