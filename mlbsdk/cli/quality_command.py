@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from mlbsdk.cli.columns import aligned
+from mlbsdk.quality.outcomes import Outcome
+from mlbsdk.quality.quarantine import NAME as QUARANTINE
+
+if TYPE_CHECKING:
+    from mlbsdk.runtime.replay import ReplayReport
 
 app = typer.Typer(help="See what checks found, and try refused rows again.", no_args_is_help=True)
 Config = Annotated[Path | None, typer.Option(help="Settings file. Default: mlbsdk.yaml, if there is one.")]
@@ -37,6 +45,76 @@ def report(
 
     found = location or load_settings(config, {}).target
     write_page(quality_report(run, found, profile=profile), out)
+
+
+@app.command("replay")
+def replay(
+    target: Annotated[
+        str | None, typer.Option(help="The target, such as delta:warehouse. Default: as for 'mlbsdk run'.")
+    ] = None,
+    transform: Annotated[str | None, typer.Option(metavar="NAME", help="Only rows of this transform.")] = None,
+    table: Annotated[
+        str | None,
+        typer.Option(help="Only rows of this table; only it is written, and the tables that it refers to."),
+    ] = None,
+    run: Annotated[str | None, typer.Option(metavar="RUN_ID", help="Only rows that this run refused.")] = None,
+    source: Annotated[
+        str | None, typer.Option(help="Read their captures from here, instead of from where they were read.")
+    ] = None,
+    mapping: Annotated[Path | None, typer.Option(help="Use this mapping file instead of the plugin's.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Write nothing: only say what would become of them.")
+    ] = False,
+    config: Config = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Write one JSON object to standard output.")] = False,
+) -> None:
+    """Try quarantined rows again after a fix of the mapping: what passes now is published, and its entry settled.
+
+    Their captures are read again and run through the current mapping. Rows whose captures are gone are tried from what
+    the quarantine table keeps of them, where that is right.
+    """
+    from mlbsdk.runtime.replay import ReplayRequest
+    from mlbsdk.runtime.replay import replay as try_again
+    from mlbsdk.settings import default_log_file, load_settings
+
+    settings = load_settings(config, {"target": target})
+    request = ReplayRequest(
+        target=settings.target,
+        transform=transform,
+        table=table,
+        run_id=run,
+        source=source,
+        mapping=mapping,
+        dry_run=dry_run,
+        spark=settings.spark,
+        log_file=(settings.log_file or default_log_file()).expanduser().absolute(),
+    )
+    found = try_again(request)
+    typer.echo(json.dumps(found.to_json()) if as_json else "\n".join(_lines(found)))
+
+
+def _lines(found: ReplayReport) -> list[str]:
+    """Return what a replay did, for people."""
+    if not any(one.entries for one in found.transforms):
+        return [f"nothing to replay: no such row is open in the quarantine of {found.target}"]
+    rows = [("TRANSFORM", "ENTRIES", *(outcome.value.replace("_", " ").upper() for outcome in Outcome))]
+    rows += [
+        (one.transform, str(one.entries), *(str(one.outcomes.get(outcome.value, 0)) for outcome in Outcome))
+        for one in found.transforms
+    ]
+    lines = aligned(rows)
+    for one in found.transforms:
+        lines += [f"{one.transform}: {each.rows} of {each.table} not replayed: {each.why}" for each in one.unreplayed]
+    changed = [(name, table) for one in found.transforms for name, table in one.tables.items() if name != QUARANTINE]
+    lines += [
+        f"{name}: {table.inserted} inserted, {table.updated} updated, {table.deleted} deleted, {table.unchanged} unchanged"
+        for name, table in changed
+        if table.inserted or table.updated or table.deleted
+    ]
+    lines.append(
+        "nothing was written: this was a dry run" if found.dry_run else f"{found.open} rows left in quarantine"
+    )
+    return lines
 
 
 def write_page(page: str, out: Path) -> None:

@@ -23,7 +23,7 @@ from mlbsdk.runtime.batch import NO_DECISIONS, Batch, Decisions, TableRows, Tabl
 from mlbsdk.runtime.threads import in_threads
 from mlbsdk.writers import quarantined
 from mlbsdk.writers.changes import compare, rows_of
-from mlbsdk.writers.lakehouse import Lakehouse, Ledger, documents_predicate, storable
+from mlbsdk.writers.lakehouse import Lakehouse, Ledger, documents_predicate, joining, storable
 from mlbsdk.writers.stored import check_types, stored_table
 
 if TYPE_CHECKING:
@@ -95,6 +95,7 @@ class DeltaWriter:
 
     def _write(self, rows: TableRows, decisions: Decisions, spark: SparkSession) -> TableWritten:
         path = self.house.path(rows.table.name)
+        rows = joining(rows, decisions) if rows.joins else rows
         by_spark = rows.arrow is None or _needs_spark(path, rows.table)
         if by_spark and rows.arrow is not None and not _has_delta(spark):
             raise WriteError(

@@ -26,7 +26,7 @@ from mlbsdk.quality.quarantine import QuarantineQuery
 from mlbsdk.runtime.batch import NO_DECISIONS, Batch, Decisions, TableRows, TableWritten
 from mlbsdk.runtime.threads import in_threads
 from mlbsdk.writers import quarantined
-from mlbsdk.writers.lakehouse import Lakehouse, Ledger, storable
+from mlbsdk.writers.lakehouse import Lakehouse, Ledger, joining, storable
 from mlbsdk.writers.staging import ArrowStaging, SparkStaging, Staging
 from mlbsdk.writers.stored import check_file_types, stored_files
 
@@ -184,6 +184,7 @@ class FileWriter:
     def _stage_table(
         self, rows: TableRows, decisions: Decisions, spark: SparkSession, staging: Path, publication: Publication
     ) -> TableWritten:
+        rows = joining(rows, decisions) if rows.joins else rows
         table = rows.table
         folder = Path(self.house.path(table.name))
         try:

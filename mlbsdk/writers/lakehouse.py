@@ -186,6 +186,22 @@ def _LEDGER_SCHEMA() -> Any:
     return pa.schema([*fields, ("recorded_at", moment)])
 
 
+def joining(rows: TableRows, decisions: Decisions) -> TableRows:
+    """Return the rows that may join what is stored of their documents, to be merged by key.
+
+    The caller holds the target, so that no newer capture comes in between.
+    """
+    table = replace(rows.table, on_missing="keep")
+    if rows.arrow is not None:
+        from mlbsdk.writers.changes import rows_of
+
+        arrow = rows_of(rows.arrow, rows.table, decisions.replacing)
+        return replace(rows, table=table, arrow=arrow, count=arrow.num_rows)
+    predicate = documents_predicate(rows.table, decisions.replacing, "`") if decisions.replacing else "false"
+    frame = rows.frame.where(predicate)
+    return replace(rows, table=table, frame=frame, count=frame.count())
+
+
 def storable(rows: TableRows) -> TableRows:
     """Return rows as stores keep them: an empty text in a partition column is null, as folders can't say it."""
     names = [name for name in rows.table.partition_by if rows.table.column(name).type.spark == "string"]

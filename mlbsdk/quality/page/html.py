@@ -142,7 +142,7 @@ def _values(run: SavedRun, entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _housekeeping(location: str) -> str | None:
-    scheme, path = split_address(location, "delta")
+    path = split_address(location, "delta")[1]
     if "://" in path and is_local(path):
         return None
     found = housekeeping_of(location)

@@ -187,7 +187,13 @@ class PostgresWriter:
         for one in staged:
             make_partitions(connection, one.table, one.relation)
         return {
-            one.table.name: take(connection, one, documents.get(one.table.name), dropped[one.table.name])
+            one.table.name: take(
+                connection,
+                one,
+                documents.get(one.table.name),
+                dropped[one.table.name],
+                joins=batch.tables[one.table.name].joins,
+            )
             for one in staged
         }
 
