@@ -7,7 +7,8 @@ To run a transform from Python::
     report = mlbsdk.run(mlbsdk.RunRequest(name="game.live_game_v1", source="captures/", target="delta:warehouse"))
     report.tables["game.live_game_plays"].inserted
 
-:func:`stream` follows a source in the same way, with a :class:`StreamRequest`.
+:func:`stream` follows a source in the same way, with a :class:`StreamRequest`. :func:`quality_report` makes the page of
+a run, and :func:`replay` tries refused rows again, with a :class:`ReplayRequest`.
 
 The other names are what a plugin module declares with; :mod:`mlbsdk.plugin` holds what its objects build on.
 Importing this package imports no Spark and sets no logging; :func:`run` and what belongs to it load when first used.
@@ -31,7 +32,9 @@ from mlbsdk.hookspecs import (
 )
 
 if TYPE_CHECKING:
+    from mlbsdk.quality.page.html import quality_report
     from mlbsdk.report import RunReport
+    from mlbsdk.runtime.replay import ReplayReport, ReplayRequest, replay
     from mlbsdk.runtime.run import RunRequest, run
     from mlbsdk.runtime.several import RunsReport, run_several
     from mlbsdk.runtime.stream import StreamRequest, stream
@@ -45,6 +48,8 @@ __all__ = [
     "MlbsdkError",
     "OnError",
     "QualityDecl",
+    "ReplayReport",
+    "ReplayRequest",
     "RunReport",
     "RunRequest",
     "RunsReport",
@@ -55,6 +60,8 @@ __all__ = [
     "WriterDecl",
     "__version__",
     "hookimpl",
+    "quality_report",
+    "replay",
     "run",
     "run_several",
     "stream",
@@ -63,9 +70,13 @@ __all__ = [
 #: public name -> module
 _LAZY = {
     "OnError": "mlbsdk.runtime.transformation",
+    "ReplayReport": "mlbsdk.runtime.replay",
+    "ReplayRequest": "mlbsdk.runtime.replay",
     "RunReport": "mlbsdk.report",
     "RunRequest": "mlbsdk.runtime.run",
     "RunsReport": "mlbsdk.runtime.several",
+    "quality_report": "mlbsdk.quality.page.html",
+    "replay": "mlbsdk.runtime.replay",
     "run_several": "mlbsdk.runtime.several",
     "StreamRequest": "mlbsdk.runtime.stream",
     "run": "mlbsdk.runtime.run",

@@ -34,8 +34,11 @@ def report(
     ] = None,
     out: Annotated[Path, typer.Option(metavar="FILE", help="The HTML file to write.")] = Path("quality-report.html"),
     profile: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Show these profiles, as 'mlbsdk quality profile --json' prints them."),
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Show this profile of a table, as 'mlbsdk quality profile TABLE --json' prints it. May be repeated.",
+        ),
     ] = None,
     config: Config = None,
 ) -> None:
@@ -44,7 +47,7 @@ def report(
     from mlbsdk.settings import load_settings
 
     found = location or load_settings(config, {}).target
-    write_page(quality_report(run, found, profile=profile), out)
+    write_page(quality_report(run, found, profiles=profile or ()), out)
 
 
 @app.command("replay")
@@ -105,15 +108,11 @@ def _lines(found: ReplayReport) -> list[str]:
     lines = aligned(rows)
     for one in found.transforms:
         lines += [f"{one.transform}: {each.rows} of {each.table} not replayed: {each.why}" for each in one.unreplayed]
-    changed = [(name, table) for one in found.transforms for name, table in one.tables.items() if name != QUARANTINE]
-    lines += [
-        f"{name}: {table.inserted} inserted, {table.updated} updated, {table.deleted} deleted, {table.unchanged} unchanged"
-        for name, table in changed
-        if table.inserted or table.updated or table.deleted
-    ]
-    lines.append(
-        "nothing was written: this was a dry run" if found.dry_run else f"{found.open} rows left in quarantine"
-    )
+    for name, table in ((name, table) for one in found.transforms for name, table in one.tables.items()):
+        changes = {what: getattr(table, what) for what in ("inserted", "updated", "deleted")}
+        if name != QUARANTINE and any(changes.values()):
+            lines.append(f"{name}: {', '.join(f'{count} {what}' for what, count in changes.items() if count)}")
+    lines.append("nothing was written: a dry run" if found.dry_run else f"{found.open} rows left in quarantine")
     return lines
 
 

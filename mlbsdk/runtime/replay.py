@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlbsdk.errors import ConfigurationError
+from mlbsdk.errors import ConfigurationError, UnknownNameError, redact
 from mlbsdk.hookspecs import QuarantineStore, RunListener, TransformDecl, Writer, WriterDecl
 from mlbsdk.mapping.choice import chosen
 from mlbsdk.mapping.compile import compile_mapping

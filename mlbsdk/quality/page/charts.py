@@ -67,6 +67,31 @@ def share_bar(share: float, label: str, kind: str) -> Markup:
     ).format(label, kind, width)
 
 
+def strip(shares: Sequence[tuple[str, float | None]], label: str) -> Markup:
+    """Return a strip of cells, one a column: as high as the share of rows that have a value; a gap where not known."""
+    from markupsafe import Markup
+
+    step = 100 / max(len(shares), 1)
+    pieces = []
+    for number, (name, share) in enumerate(shares):
+        told = "not known" if share is None else f"{share:.1%} complete"
+        height = 0.0 if share is None else max(10 * share, 0.6)
+        pieces.append(
+            Markup('<rect class="k-{}" x="{:.3f}" y="{:.2f}" width="{:.3f}" height="{:.2f}">{}</rect>').format(
+                "present" if share else "error",
+                number * step,
+                10 - height,
+                step * 0.86,
+                height,
+                Markup("<title>{}: {}</title>").format(name, told),
+            )
+        )
+    return Markup(
+        '<svg class="strip" viewBox="0 0 100 10" preserveAspectRatio="none" role="img" aria-label="{}">'
+        '<rect class="track" x="0" y="0" width="100" height="10"/>{}</svg>'
+    ).format(label, Markup("").join(pieces))
+
+
 def bars(given: Sequence[Bar], label: str) -> Markup:
     """Return a bar chart from 0 up, in the order given; what is not known leaves a gap."""
     from markupsafe import Markup

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +12,9 @@ from mlbsdk.errors import ConfigurationError, MlbsdkError
 from mlbsdk.hookspecs import QuarantineStore
 from mlbsdk.pages import rendered
 from mlbsdk.plugins import Plugins
-from mlbsdk.quality.page.charts import share_bar
+from mlbsdk.quality.page.charts import share_bar, strip
 from mlbsdk.quality.page.content import MOST_RUNS, Settled, content, example_of
-from mlbsdk.quality.page.profiles import given_profiles, stored_profiles
+from mlbsdk.quality.page.profiles import TableProfile, given_profile, stored_profiles
 from mlbsdk.quality.page.saved import Example, SavedRun, SavedRuns, housekeeping_of, read_json
 from mlbsdk.quality.quarantine import QuarantineQuery
 from mlbsdk.runtime.addresses import is_local, split_address
@@ -34,7 +34,7 @@ def quality_report(
     run: str | Path | None = None,
     location: str = "delta:warehouse",
     *,
-    profile: Path | None = None,
+    profiles: Sequence[Path] = (),
     plugins: Plugins | None = None,
 ) -> str:
     """Return the page of a run, as the target keeps it; no Spark is needed.
@@ -42,14 +42,14 @@ def quality_report(
     Args:
         run: a run's id or its first letters, or a file with a run's report; by default the last run.
         location: the target, such as ``delta:warehouse``, or its ``_mlbsdk`` folder.
-        profile: a JSON file of profiles, as ``mlbsdk quality profile --json`` prints them, to be shown instead of what
-            the stored files say of themselves.
+        profiles: JSON files, as ``mlbsdk quality profile TABLE --json`` prints them, to be shown instead of what the
+            stored files of these tables say of themselves.
         plugins: the loaded plugins; by default those installed.
 
     Raises:
         ConfigurationError: there is no such run, or a file is no report or no profile.
     """
-    given = None if profile is None else read_json(profile)
+    given = [given_profile(read_json(path), str(path)) for path in profiles]
     if run is not None and (isinstance(run, Path) or Path(run).is_file()):
         found = SavedRun.from_json(_text(Path(run)), str(run))
         return _page(found, _housekeeping(location), plugins, given)
@@ -57,35 +57,41 @@ def quality_report(
     return _page(SavedRuns(housekeeping).find(None if run is None else str(run)), housekeeping, plugins, given)
 
 
-def page_of(report: RunReport, store: object = None) -> str:
+def page_of(report: RunReport, target: str, plugins: Plugins | None = None) -> str:
     """Return the page of a run that has just ended.
 
     Args:
-        report: its report.
-        store: the writer that it wrote with, where it can be asked for refused rows; None asks nothing.
+        report: its report, of a run that was completed or failed.
+        target: the address that it wrote to, which is asked for refused rows.
+        plugins: the loaded plugins; by default those installed.
     """
-    run = SavedRun.of(report)
-    return _page(run, report.location, None, None, store if isinstance(store, QuarantineStore) else None)
+    plugins = plugins or Plugins.load()
+    store = _store(*split_address(target, "delta"), plugins) if report.location is None else None
+    return _page(SavedRun.of(report), report.location, plugins, store=store)
 
 
 def _page(
     run: SavedRun,
     housekeeping: str | None,
     plugins: Plugins | None,
-    given: Any,
+    given: Sequence[TableProfile] = (),
     store: QuarantineStore | None = None,
 ) -> str:
     is_here = housekeeping is not None and is_local(housekeeping) and Path(housekeeping).is_dir()
-    runs, profiles = [run], []
+    runs, profiles = [run], {profile.table: profile for profile in given}
     if housekeeping is not None and is_here:
         runs = SavedRuns(housekeeping).until(run, MOST_RUNS)
         store = store or store_of(housekeeping, plugins)
-        profiles = stored_profiles(housekeeping, run.tables) if given is None else []
-    if given is not None:
-        profiles = given_profiles(given)
+        stored = stored_profiles(housekeeping, [name for name in run.tables if name not in profiles])
+        profiles |= {profile.table: profile for profile in stored}
     examples, settled = _quarantined(run, store)
-    found = content(run, runs, profiles, examples, settled)
-    return rendered("mlbsdk.quality.page", "quality.html", found, {"shorter": _shorter, "share_bar": _completeness_bar})
+    found = content(run, runs, profiles.values(), examples, settled)
+    return rendered(
+        "mlbsdk.quality.page",
+        "quality.html",
+        found,
+        {"shorter": _shorter, "share_bar": _completeness_bar, "strip": _completeness_strip},
+    )
 
 
 def store_of(housekeeping: str, plugins: Plugins | None) -> QuarantineStore | None:
@@ -94,10 +100,13 @@ def store_of(housekeeping: str, plugins: Plugins | None) -> QuarantineStore | No
     if not marker.is_file():
         return None
     format = marker.read_text(encoding="utf-8").strip()
-    plugins = plugins or Plugins.load()
+    return _store(format, str(Path(housekeeping).parent), plugins or Plugins.load())
+
+
+def _store(scheme: str, address: str, plugins: Plugins) -> QuarantineStore | None:
     try:
-        declared = plugins.writer(format)
-        made = plugins.call(declared, declared.make, str(Path(housekeeping).parent), {})
+        declared = plugins.writer(scheme)
+        made = plugins.call(declared, declared.make, address, {})
     except MlbsdkError:
         return None  # a page without examples of that store is better than none
     return made if isinstance(made, QuarantineStore) else None
@@ -108,10 +117,13 @@ def _quarantined(run: SavedRun, store: QuarantineStore | None) -> tuple[list[Exa
     if store is None or not (run.total("quarantined") or run.documents.rejected):
         return [], None
     query = QuarantineQuery(run_id=run.run_id, transform=run.transform, limit=_LOOKED_AT)
-    entries = store.quarantined(query).to_pylist()
-    if not entries:
-        # The same refusal again stays the entry of the run that made it first.
-        entries = store.quarantined(QuarantineQuery(transform=run.transform, limit=_LOOKED_AT)).to_pylist()
+    try:
+        entries = store.quarantined(query).to_pylist()
+        if not entries:
+            # The same refusal again stays the entry of the run that made it first.
+            entries = store.quarantined(QuarantineQuery(transform=run.transform, limit=_LOOKED_AT)).to_pylist()
+    except MlbsdkError:
+        return [], None  # as for a store that can't be made
     outcomes = Counter(entry["resolution"] for entry in entries)
     settled = Settled(outcomes.pop(None, 0), {str(name): count for name, count in sorted(outcomes.items())})
     shown = {(one.table, check) for one in run.examples for check in one.checks}
@@ -158,6 +170,13 @@ def _text(path: Path) -> str:
 
 def _completeness_bar(share: float, column: str) -> Markup:
     return share_bar(share, f"{column}: {share:.1%} complete", "present")
+
+
+def _completeness_strip(table: TableProfile) -> Markup:
+    return strip(
+        [(column.name, column.completeness) for column in table.columns],
+        f"How complete the {len(table.columns)} columns of {table.table} are",
+    )
 
 
 def _shorter(name: str) -> str:

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from pydantic import BaseModel, ConfigDict, ValidationError
+
 from mlbsdk.errors import ConfigurationError
 from mlbsdk.mapping.plan import LINEAGE
 from mlbsdk.quality.examples import shortened_value
@@ -18,6 +20,8 @@ from mlbsdk.writers.lakehouse import HOUSEKEEPING
 
 #: Files of a table that are looked at; of more the first.
 MOST_FILES = 500
+#: Most frequent values that are shown, of a profile that has them.
+_VALUES = 5
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
 
@@ -64,59 +68,66 @@ def stored_profiles(housekeeping: str, tables: Iterable[str]) -> list[TableProfi
     return found
 
 
-def given_profiles(found: Any) -> list[TableProfile]:
-    """Return profiles that were made elsewhere, such as by ``mlbsdk quality profile --json``.
+class _GivenValue(BaseModel):
+    value: str | None
+    rows: int
 
-    ``{"tables": {"game.live_game_plays": {"rows": 75, "columns": {"event": {"completeness": 1.0, "mean": null}}}}}``,
-    where tables and columns may be lists of objects with a ``name`` too; figures that a person reads stay as they are.
+
+class _GivenColumn(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    name: str
+    type: str = ""
+    completeness: float | None = None
+    distinct: int | None = None
+    minimum: Any = None
+    maximum: Any = None
+    mean: float | None = None
+    standard_deviation: float | None = None
+    histogram: list[_GivenValue] | None = None
+
+    def profile(self, rows: int) -> ColumnProfile:
+        """Return it as the page has it."""
+        figures = {"distinct": self.distinct, "mean": self.mean, "standard deviation": self.standard_deviation}
+        more = {name: f"{value:,.6g}" for name, value in figures.items() if value is not None}
+        frequent = [
+            f"{shortened_value(one.value) or 'null'} ({one.rows:,})" for one in (self.histogram or [])[:_VALUES]
+        ]
+        if frequent:
+            more["most frequent"] = ", ".join(frequent)
+        return ColumnProfile(
+            self.name,
+            self.type,
+            None if self.completeness is None else round(self.completeness * rows),
+            rows,
+            shortened_value(self.minimum),
+            shortened_value(self.maximum),
+            more,
+        )
+
+
+class _GivenTable(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    table: str
+    rows: int
+    columns: list[_GivenColumn]
+
+
+def given_profile(found: Any, where: str) -> TableProfile:
+    """Return the profile of a table that was made elsewhere: what ``mlbsdk quality profile TABLE --json`` prints.
 
     Raises:
-        ConfigurationError: it is no such object.
+        ConfigurationError: it is none.
     """
     try:
-        return [_given(name, one) for name, one in _named(found["tables"], "table")]
-    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+        given = _GivenTable.model_validate(found)
+    except ValidationError as problem:
         raise ConfigurationError(
-            f"this is no profile of tables: {type(problem).__name__}: {problem}",
-            fix="It is an object with 'tables': 'mlbsdk quality profile --json' prints one.",
+            f"'{where}' is no profile of a table: {str(problem).splitlines()[0]}",
+            fix="It is an object with 'table', 'rows' and 'columns': 'mlbsdk quality profile TABLE --json' prints one.",
         ) from problem
-
-
-def _named(given: Any, key: str) -> list[tuple[str, Any]]:
-    if isinstance(given, Mapping):
-        return [(str(name), one) for name, one in given.items()]
-    return [(str(one.get("name") or one[key]), one) for one in given]
-
-
-def _given(name: str, table: Any) -> TableProfile:
-    rows = int(table.get("rows") or 0)
-    columns = []
-    for column, one in _named(table["columns"], "column"):
-        share = one.get("completeness")
-        known = {"name", "column", "type", "completeness", "min", "max", "minimum", "maximum"}
-        more = {
-            key: str(shortened_value(_rounded(value))) for key, value in one.items() if _is_figure(key, value, known)
-        }
-        columns.append(
-            ColumnProfile(
-                column,
-                str(one.get("type") or ""),
-                None if share is None else round(float(share) * (rows or 1_000_000)),
-                rows or 1_000_000,
-                shortened_value(one.get("min", one.get("minimum"))),
-                shortened_value(one.get("max", one.get("maximum"))),
-                more,
-            )
-        )
-    return TableProfile(name, rows, tuple(columns))
-
-
-def _is_figure(key: str, value: Any, known: set[str]) -> bool:
-    return key not in known and isinstance(value, int | float | str) and not isinstance(value, bool)
-
-
-def _rounded(value: Any) -> Any:
-    return f"{value:.6g}" if isinstance(value, float) else value
+    return TableProfile(given.table, given.rows, tuple(column.profile(given.rows) for column in given.columns))
 
 
 def _files(folder: Path) -> list[str]:
