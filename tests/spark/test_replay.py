@@ -110,46 +110,46 @@ def outcomes(report: ReplayReport) -> dict[str, int]:
     return {name: count for name, count in one.outcomes.items() if count}
 
 
-def test_rows_appear_after_the_fix_of_a_rule_and_a_second_replay_changes_nothing(any_target: Target) -> None:
-    any_target.save("1.json", document(1, 0, [90.0, 110.0, 130.0], {5: "five", 95: "ninety-five"}))
-    any_target.save("2.json", document(2, 0, [105.0, 91.0]))
-    bad = any_target.save("3.json", {"gamePk": "no number", "time": "20240701_000000"})
-    lines = any_target.save("more.jsonl", document(4, 0, [101.0]), document(5, 0, [80.0]))
-    first = any_target.run(any_target.captures)
+def test_rows_appear_after_the_fix_of_a_rule_and_a_second_replay_changes_nothing(target: Target) -> None:
+    target.save("1.json", document(1, 0, [90.0, 110.0, 130.0], {5: "five", 95: "ninety-five"}))
+    target.save("2.json", document(2, 0, [105.0, 91.0]))
+    bad = target.save("3.json", {"gamePk": "no number", "time": "20240701_000000"})
+    lines = target.save("more.jsonl", document(4, 0, [101.0]), document(5, 0, [80.0]))
+    first = target.run(target.captures)
     assert first.documents.rejected == 1
-    assert any_target.rows("mini.plays", "game_pk", "play_index") == [(1, 0), (2, 1), (5, 0)]
-    assert len(any_target.entries(is_open=True)) == 6  # 110, 130, player 95, 105, 101 and the capture
+    assert target.rows("mini.plays", "game_pk", "play_index") == [(1, 0), (2, 1), (5, 0)]
+    assert len(target.entries(is_open=True)) == 6  # 110, 130, player 95, 105, 101 and the capture
 
-    dry = any_target.replay(dry_run=True)
+    dry = target.replay(dry_run=True)
     assert outcomes(dry) == {"published": 4, "still_refused": 2}
-    assert len(any_target.entries(is_open=True)) == 6
+    assert len(target.entries(is_open=True)) == 6
 
     bad.write_text(json.dumps(document(3, 0, [70.0])), encoding="utf-8")
-    done = any_target.replay()
+    done = target.replay()
     assert outcomes(done) == {"published": 5, "still_refused": 1}
     expected = [(1, 0), (1, 1), (2, 0), (2, 1), (3, 0), (4, 0), (5, 0)]
-    assert any_target.rows("mini.plays", "game_pk", "play_index") == expected
-    assert (95,) in any_target.rows("mini.players", "player_id")
+    assert target.rows("mini.plays", "game_pk", "play_index") == expected
+    assert (95,) in target.rows("mini.players", "player_id")
     assert done.transforms[0].tables["mini.plays"].inserted == 4
-    settled = [entry for entry in any_target.entries() if entry["resolution"]]
+    settled = [entry for entry in target.entries() if entry["resolution"]]
     assert {entry["resolved_by_run"] for entry in settled} == {done.transforms[0].run_id}
     assert all(entry["resolved_at"] for entry in settled)
-    (left,) = any_target.entries(is_open=True)
+    (left,) = target.entries(is_open=True)
     assert json.loads(left["row_json"])["speed"] == 130.0
     assert left["run_id"] == first.run_id
 
-    again = any_target.replay()
+    again = target.replay()
     assert outcomes(again) == {"still_refused": 1}
-    assert any_target.rows("mini.plays", "game_pk", "play_index") == expected
+    assert target.rows("mini.plays", "game_pk", "play_index") == expected
     changes = again.transforms[0].tables.values()
     assert not any(table.inserted or table.updated or table.deleted for table in changes)
     assert lines.exists()
 
-    page = quality_report(first.run_id, any_target.address, plugins=PLUGINS)
+    page = quality_report(first.run_id, target.address, plugins=PLUGINS)
     assert "1 open, 5 published" in page
     # A run that refuses a row again opens its entry again.
-    any_target.run(any_target.captures)
-    assert len(any_target.entries(is_open=True)) == 5
+    target.run(target.captures)
+    assert len(target.entries(is_open=True)) == 5
 
 
 def test_a_newer_capture_that_arrived_meanwhile_stays(target: Target) -> None:

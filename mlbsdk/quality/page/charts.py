@@ -81,7 +81,7 @@ def strip(shares: Sequence[tuple[str, float | None]], label: str) -> Markup:
                 "present" if share else "error",
                 number * step,
                 10 - height,
-                step * 0.86,
+                step - min(step * 0.14, 0.25),
                 height,
                 Markup("<title>{}: {}</title>").format(name, told),
             )
