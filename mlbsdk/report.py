@@ -161,10 +161,10 @@ class StreamReport:
     batches: int = 0
     """Batches that held any capture, since this start."""
     last: BatchReport | None = None
-    history: list[BatchFigures] = field(default_factory=list)
-    """The newest batches, the oldest of them first."""
     ended_by: str = ""
     """``available`` (all there was is read), ``until``, ``idle`` or ``stop``; empty while it runs, or failed."""
+    history: list[BatchFigures] = field(default_factory=list)
+    """The newest batches, the oldest of them first."""
 
 
 @dataclass
