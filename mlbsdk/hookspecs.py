@@ -171,7 +171,10 @@ class TableInspector(Protocol):
 
 @runtime_checkable
 class QuarantineStore(Protocol):
-    """A writer that can give back what it holds in quarantine: quality reports and replays ask it."""
+    """A writer that can give back what it holds in quarantine: quality reports and replays ask it.
+
+    Replays write :class:`TableRows` with ``joins``, so such a writer has to do as that says.
+    """
 
     def quarantined(self, query: QuarantineQuery) -> pa.Table:
         """Return entries of the quarantine table: every column but lineage_metadata, the newest first.
