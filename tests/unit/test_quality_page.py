@@ -99,6 +99,7 @@ def run_report(target: Path, number: int = 0, **changes: Any) -> RunReport:
         documents=DocumentsReport(3, 2, 1),
         tables={
             "mini.games": TableReport(rows=2, inserted=2),
+            NAME: TableReport(inserted=1),
             "mini.plays": TableReport(rows=7, inserted=4, updated=2, unchanged=1, deleted=3, quarantined=1),
         },
         quality=[
@@ -122,6 +123,7 @@ def test_every_check_is_told_with_what_it_asks_and_what_came_of_it(tmp_path: Pat
         "Published, without 1 row and 1 capture that were refused.",
         "speed BETWEEN 0 AND 120",
         "no pitch is faster",
+        "10 rows checked in 2 tables",
         "1 of 8 rows failed",
         "2 of 8 rows failed",
         "130.00",

@@ -8,9 +8,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from mlbsdk.errors import ConfigurationError
+from mlbsdk.quality.quarantine import NAME as QUARANTINE
 from mlbsdk.report import BatchFigures, DocumentsReport, DriftReport, RuleReport, RunReport, TableReport
 from mlbsdk.runtime.addresses import is_local
 
@@ -83,6 +84,12 @@ class SavedRun(_Part):
     notes: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
     stream: SavedStream | None = None
+
+    @field_validator("tables")
+    @classmethod
+    def _own(cls, tables: dict[str, TableReport]) -> dict[str, TableReport]:
+        # What the quarantine table got is told already: by the tables that its rows were for.
+        return {name: table for name, table in tables.items() if name != QUARANTINE}
 
     @classmethod
     def of(cls, report: RunReport) -> SavedRun:
