@@ -8,7 +8,8 @@ To run a transform from Python::
     report.tables["game.live_game_plays"].inserted
 
 :func:`stream` follows a source in the same way, with a :class:`StreamRequest`. :func:`export` keeps captures and tables
-in layers, and :func:`retention` removes what is older than they keep.
+in layers, and :func:`retention` removes what is older than they keep. :func:`quality_report` makes the page of a run,
+and :func:`replay` tries refused rows again, with a :class:`ReplayRequest`.
 
 The other names are what a plugin module declares with; :mod:`mlbsdk.plugin` holds what its objects build on.
 Importing this package imports no Spark and sets no logging; :func:`run` and what belongs to it load when first used.
@@ -37,9 +38,11 @@ if TYPE_CHECKING:
     from mlbsdk.layers.export import ExportRequest, export
     from mlbsdk.layers.report import ExportReport
     from mlbsdk.layers.retention import RetentionReport, retention
+    from mlbsdk.quality.page.html import quality_report
     from mlbsdk.report import RunReport
     from mlbsdk.runtime.derived import DerivedReport
     from mlbsdk.runtime.derived import build as build_derived
+    from mlbsdk.runtime.replay import ReplayReport, ReplayRequest, replay
     from mlbsdk.runtime.run import RunRequest, run
     from mlbsdk.runtime.several import RunsReport, run_several
     from mlbsdk.runtime.stream import StreamRequest, stream
@@ -57,6 +60,8 @@ __all__ = [
     "MlbsdkError",
     "OnError",
     "QualityDecl",
+    "ReplayReport",
+    "ReplayRequest",
     "RetentionReport",
     "RunReport",
     "RunRequest",
@@ -71,6 +76,8 @@ __all__ = [
     "build_derived",
     "export",
     "hookimpl",
+    "quality_report",
+    "replay",
     "retention",
     "run",
     "run_several",
@@ -86,9 +93,13 @@ _LAZY = {
     "retention": "mlbsdk.layers.retention",
     "DerivedReport": "mlbsdk.runtime.derived",
     "OnError": "mlbsdk.runtime.transformation",
+    "ReplayReport": "mlbsdk.runtime.replay",
+    "ReplayRequest": "mlbsdk.runtime.replay",
     "RunReport": "mlbsdk.report",
     "RunRequest": "mlbsdk.runtime.run",
     "RunsReport": "mlbsdk.runtime.several",
+    "quality_report": "mlbsdk.quality.page.html",
+    "replay": "mlbsdk.runtime.replay",
     "run_several": "mlbsdk.runtime.several",
     "StreamRequest": "mlbsdk.runtime.stream",
     "run": "mlbsdk.runtime.run",

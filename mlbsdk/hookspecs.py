@@ -21,14 +21,18 @@ from typing import IO, TYPE_CHECKING, Any, Literal, Protocol, TypeVar, runtime_c
 import pluggy
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    import pyarrow as pa
     import typer
     from pyarrow.fs import FileSystem
     from pyspark.sql import DataFrame, SparkSession
 
     from mlbsdk.mapping.differences import StoredTable
     from mlbsdk.mapping.model import Mapping as TransformMapping
-    from mlbsdk.mapping.plan import Table
+    from mlbsdk.mapping.plan import Plan, Table
     from mlbsdk.quality.profile import TableProfile
+    from mlbsdk.quality.quarantine import QuarantineQuery
     from mlbsdk.quality.suggestions import SuggestedRule
     from mlbsdk.report import RunReport
     from mlbsdk.runtime.batch import Batch, TableWritten
@@ -300,6 +304,25 @@ class TableReader(Protocol):
         Raises:
             SourceError: there is no such table.
         """
+        ...
+
+
+@runtime_checkable
+class QuarantineStore(Protocol):
+    """A writer that can give back what it holds in quarantine: quality reports and replays ask it.
+
+    Replays write :class:`TableRows` with ``joins``, so such a writer has to do as that says.
+    """
+
+    def quarantined(self, query: QuarantineQuery) -> pa.Table:
+        """Return entries of the quarantine table: every column but lineage_metadata, the newest first.
+
+        None where there is no such table; needs no Spark.
+        """
+        ...
+
+    def newest_captures(self, plan: Plan) -> Mapping[tuple[str, str], datetime]:
+        """Return the newest captured_at that the store has seen, by (ledger name, document name)."""
         ...
 
 

@@ -42,6 +42,7 @@ from mlbsdk.hookspecs import (
     Profiler,
     QualityDecl,
     QualityEngine,
+    QuarantineStore,
     RangeSource,
     RunListener,
     Source,
@@ -79,6 +80,8 @@ if TYPE_CHECKING:
     from mlbsdk.plugins import Plugins
     from mlbsdk.quality.checks import Check, table_checks
     from mlbsdk.quality.profile import ColumnProfile, TableProfile, profiled_columns, value_counts
+    from mlbsdk.quality.quarantine import COLUMNS as QUARANTINE_COLUMNS
+    from mlbsdk.quality.quarantine import QuarantineQuery, quarantine_rows
     from mlbsdk.quality.suggestions import (
         SuggestedRule,
         category_rule,
@@ -104,6 +107,7 @@ __all__ = [
     "CREATE_POSTGRES_LEDGER",
     "HOOKSPEC_VERSION",
     "LINEAGE",
+    "QUARANTINE_COLUMNS",
     "RAW_SCHEMA",
     "AmbiguousKeyError",
     "BaseTransformation",
@@ -136,6 +140,8 @@ __all__ = [
     "QualityDecl",
     "QualityEngine",
     "QualityGateError",
+    "QuarantineQuery",
+    "QuarantineStore",
     "RangeSource",
     "RawBatch",
     "RawSchemaError",
@@ -194,6 +200,7 @@ __all__ = [
     "postgres_quoted",
     "postgres_schemas",
     "profiled_columns",
+    "quarantine_rows",
     "range_rule",
     "response_of",
     "row_places",
@@ -241,6 +248,8 @@ _LAZY = {
     "Plan": ("mlbsdk.mapping.plan", "Plan"),
     "Plugins": ("mlbsdk.plugins", "Plugins"),
     "PostgresTable": ("mlbsdk.mapping.ddl", "PostgresTable"),
+    "QUARANTINE_COLUMNS": ("mlbsdk.quality.quarantine", "COLUMNS"),
+    "QuarantineQuery": ("mlbsdk.quality.quarantine", "QuarantineQuery"),
     "RawBatch": ("mlbsdk.runtime.raw", "RawBatch"),
     "RunReport": ("mlbsdk.report", "RunReport"),
     "StoredTable": ("mlbsdk.mapping.differences", "StoredTable"),
@@ -260,6 +269,7 @@ _LAZY = {
     "matching": ("mlbsdk.runtime.selection", "matching"),
     "parse_path": ("mlbsdk.mapping.paths", "parse_path"),
     "postgres_schemas": ("mlbsdk.mapping.ddl", "schemas"),
+    "quarantine_rows": ("mlbsdk.quality.quarantine", "quarantine_rows"),
     "response_of": ("mlbsdk.runtime.captures", "response_of"),
     "row_places": ("mlbsdk.runtime.selection", "row_places"),
     "texts": ("mlbsdk.runtime.captures", "texts"),

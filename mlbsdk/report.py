@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 MOST_MESSAGES = 50
 #: Drifted paths that a report keeps: the first.
 MOST_DRIFT = 200
+#: Rows that a report keeps to show what failed: the first of each table and check, and of all.
+EXAMPLES_OF_A_CHECK, MOST_EXAMPLES = 5, 100
+#: Batches whose figures a stream's report keeps: the newest.
+MOST_BATCHES = 240
 
 
 @dataclass
@@ -39,6 +44,19 @@ class RuleReport:
     rule: str
     severity: str
     failed: int
+
+
+@dataclass(frozen=True)
+class ExampleReport:
+    """A row that failed checks: where it comes from, its key, and what the checks looked at."""
+
+    table: str
+    checks: tuple[str, ...]
+    values: dict[str, str | None]
+    """Text by column: the primary key first, then the columns of the checks; long values are cut."""
+    source_row_id: str | None
+    source_captured_at: str | None
+    """ISO 8601, UTC."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +115,44 @@ class BatchReport:
         }
 
 
+@dataclass(frozen=True)
+class BatchFigures:
+    """The figures of one micro-batch, added up over its tables: what a stream's report keeps of many."""
+
+    batch: int
+    captures: int
+    rejected: int
+    seconds: float
+    lag_s: float | None
+    rows: int
+    inserted: int
+    updated: int
+    unchanged: int
+    deleted: int
+    quarantined: int
+    failed: int
+    """Failed checks, of both severities."""
+
+    @classmethod
+    def of(cls, batch: BatchReport) -> BatchFigures:
+        """Add up a batch."""
+        tables = list(batch.tables.values())
+        return cls(
+            batch=batch.batch_id,
+            captures=batch.documents.read,
+            rejected=batch.documents.rejected,
+            seconds=round(batch.seconds, 3),
+            lag_s=None if batch.lag_s is None else round(batch.lag_s, 3),
+            rows=batch.rows,
+            inserted=sum(table.inserted for table in tables),
+            updated=sum(table.updated for table in tables),
+            unchanged=sum(table.unchanged for table in tables),
+            deleted=sum(table.deleted for table in tables),
+            quarantined=sum(table.quarantined for table in tables),
+            failed=sum(rule.failed for rule in batch.quality),
+        )
+
+
 @dataclass
 class StreamReport:
     """What a stream's report says beyond that of a run."""
@@ -108,6 +164,8 @@ class StreamReport:
     last: BatchReport | None = None
     ended_by: str = ""
     """``available`` (all there was is read), ``until``, ``idle`` or ``stop``; empty while it runs, or failed."""
+    history: list[BatchFigures] = field(default_factory=list)
+    """The newest batches, the oldest of them first."""
 
 
 @dataclass
@@ -129,6 +187,8 @@ class RunReport:
     documents: DocumentsReport = field(default_factory=DocumentsReport)
     tables: dict[str, TableReport] = field(default_factory=dict)
     quality: list[RuleReport] = field(default_factory=list)
+    examples: list[ExampleReport] = field(default_factory=list)
+    """Rows that failed checks, a few of each check."""
     drift: list[DriftReport] = field(default_factory=list)
     """New and vanished paths, where the mapping asks for them."""
     notes: list[str] = field(default_factory=list)
@@ -168,6 +228,15 @@ class RunReport:
         if left_out:
             self.note(f"more than {MOST_DRIFT} paths have drifted: mlbsdk mapping coverage lists them all")
 
+    def show_examples(self, found: Sequence[ExampleReport]) -> None:
+        """Add rows that failed checks; of each table and check, and of all, the first are kept."""
+        shown: Counter[tuple[str, str]] = Counter((one.table, check) for one in self.examples for check in one.checks)
+        for one in found:
+            is_rare = any(shown[one.table, check] < EXAMPLES_OF_A_CHECK for check in one.checks)
+            if is_rare and len(self.examples) < MOST_EXAMPLES and one not in self.examples:
+                self.examples.append(one)
+                shown.update((one.table, check) for check in one.checks)
+
     def add(self, part: RunReport) -> None:
         """Add what one micro-batch of a stream did; memory does not grow with their number."""
         _add(self.documents, part.documents)
@@ -178,9 +247,17 @@ class RunReport:
             key = (rule.table, rule.rule, rule.severity)
             failed[key] = failed.get(key, 0) + rule.failed
         self.quality = [RuleReport(*key, count) for key, count in failed.items()]
+        self.show_examples(part.examples)
         self.found_drift(part.drift)
         _keep(self.notes, part.notes)
         _keep(self.errors, part.errors)
+
+    def _checks(self) -> dict[str, Any]:
+        if self.plan is None:
+            return {}
+        from mlbsdk.quality.asked import checks_asked
+
+        return checks_asked(self.plan)
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as the ``--json`` object, format version 1."""
@@ -198,6 +275,8 @@ class RunReport:
             "documents": asdict(self.documents),
             "tables": {name: asdict(table) for name, table in self.tables.items()},
             "quality": [asdict(rule) for rule in self.quality],
+            "checks": self._checks(),
+            "examples": [asdict(one) for one in self.examples],
             "drift": [asdict(one) for one in self.drift],
             "notes": self.notes,
             "errors": self.errors,
@@ -208,6 +287,7 @@ class RunReport:
                 "batches": self.stream.batches,
                 "ended_by": self.stream.ended_by,
                 "last": None if self.stream.last is None else self.stream.last.to_json(),
+                "history": [asdict(one) for one in self.stream.history],
             }
         return found
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from mlbsdk.cli.coverage_text import percent
 from mlbsdk.mapping.coverage import UNACCOUNTED, Status, UnmappedPath
+from mlbsdk.pages import rendered
 
 if TYPE_CHECKING:
     from mlbsdk.mapping.coverage import Coverage, FieldCoverage
@@ -48,19 +49,7 @@ class _TableView:
 
 def page(found: Coverage, plan: Plan) -> str:
     """Return the page."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("mlbsdk.cli"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"breakable": _breakable, "percent": percent, "slug": _slug, "grouped": "{:,}".format}
-    text = environment.get_template("coverage.html").render(**_content(found, plan))
-    # A lone surrogate, which JSON can hold, is no UTF-8.
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return rendered("mlbsdk.cli", "coverage.html", _content(found, plan), {"percent": percent, "slug": _slug})
 
 
 def _content(found: Coverage, plan: Plan) -> dict[str, Any]:
@@ -101,13 +90,6 @@ def _by_reason(paths: tuple[UnmappedPath, ...]) -> list[tuple[str, list[Unmapped
     for each in paths:
         groups.setdefault(each.reason or "", []).append(each)
     return sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))
-
-
-def _breakable(name: str) -> Any:
-    """Return a path or a table's name, escaped, that may go on in the next line before any step and after any word."""
-    from markupsafe import Markup, escape
-
-    return Markup(str(escape(name)).replace(".", "<wbr>.").replace("_", "_<wbr>"))
 
 
 def _slug(state: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlbsdk.cli.columns import aligned
+from mlbsdk.cli.report_command import replay, report
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -23,7 +24,9 @@ GATE_CLOSED = 3
 #: Characters of a value and of a reason, and values of a histogram, that a person is shown.
 _WIDTH, _LONG, _VALUES = 40, 200, 3
 
-app = typer.Typer(help="Check, profile and suggest rules for the tables of a target.", no_args_is_help=True)
+app = typer.Typer(help="Check stored tables, see what runs found, and try refused rows again.", no_args_is_help=True)
+app.command("report")(report)
+app.command("replay")(replay)
 Tables = Annotated[list[str], typer.Argument(metavar="TABLE...", help="Tables of a mapping, or patterns: 'game.*'.")]
 OneTable = Annotated[str, typer.Argument(metavar="TABLE", help="Such as game.live_game_plays.")]
 Target = Annotated[

@@ -72,6 +72,10 @@ def run(
             "May be repeated.",
         ),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the quality report as an HTML file, also where the run fails."),
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="Settings file. Default: mlbsdk.yaml, if there is one.")] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object to standard output, and nothing else there.")
@@ -103,14 +107,18 @@ def run(
     plugins = Plugins.load()
     found = names_of(names, plugins)
     if found == tuple(names) and len(found) == 1:
-        _run_one(request, plugins, as_json)
+        _run_one(request, plugins, as_json, report)
+    elif report is not None:
+        raise ConfigurationError(
+            "--report goes with one transform", fix="'mlbsdk quality report RUN_ID' writes the page of each run."
+        )
     elif mapping is not None:
         raise ConfigurationError("--mapping goes with one transform", fix="Name the transform that the file maps.")
     else:
         _run_several([replace(request, name=name) for name in found], plugins, as_json)
 
 
-def _run_one(request: RunRequest, plugins: Plugins, as_json: bool) -> None:
+def _run_one(request: RunRequest, plugins: Plugins, as_json: bool, page: Path | None = None) -> None:
     from mlbsdk.runtime.run import run as run_transform
 
     progress = Progress(quiet=as_json)
@@ -118,6 +126,7 @@ def _run_one(request: RunRequest, plugins: Plugins, as_json: bool) -> None:
         report = run_transform(request, plugins, listeners=(progress,))
     except MlbsdkError as problem:
         progress.stop()
+        _write_page(progress.report, request, plugins, page)
         if as_json:
             typer.echo(json.dumps(failed(progress.report, request.name, problem)))
         raise
@@ -126,6 +135,16 @@ def _run_one(request: RunRequest, plugins: Plugins, as_json: bool) -> None:
         typer.echo(json.dumps(report.to_json()))
     else:
         show([report])
+    _write_page(report, request, plugins, page)
+
+
+def _write_page(report: RunReport | None, request: RunRequest, plugins: Plugins, page: Path | None) -> None:
+    """Write the quality report of a run; of one that failed before it began there is none."""
+    if page is not None and report is not None:
+        from mlbsdk.cli.report_command import write_page
+        from mlbsdk.quality.page.html import page_of
+
+        write_page(page_of(report, request.target, plugins), page)
 
 
 def _run_several(requests: list[RunRequest], plugins: Plugins, as_json: bool) -> None:

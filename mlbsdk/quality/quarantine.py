@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import reduce
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlbsdk.mapping.plan import CAPTURED_AT, LINEAGE, Column, FromRaw, Table
 from mlbsdk.mapping.types import ColumnType
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
     from mlbsdk.runtime.cut import RunStamp
@@ -26,7 +28,46 @@ _COLUMNS = {
     "source_row_id": ("TEXT", "The raw row."),
     CAPTURED_AT: ("TIMESTAMPTZ", "When the source was captured (UTC)."),
     "transform_timestamp": ("TIMESTAMPTZ", "When it was refused (UTC)."),
+    "source": ("TEXT", "The address that the run read, without passwords."),
+    "resolution": ("TEXT", "How a replay settled it: published, superseded, gone or refused_anew; null while open."),
+    "resolved_at": ("TIMESTAMPTZ", "When it was settled (UTC)."),
+    "resolved_by_run": ("TEXT", "The run that settled it."),
 }
+#: Columns that tell of a run: they do not make two rows differ.
+_STAMPS = ("run_id", "transform_timestamp", "source", "resolved_at", "resolved_by_run")
+
+
+#: The names of its columns, without lineage_metadata.
+COLUMNS = tuple(_COLUMNS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuarantineQuery:
+    """Which entries of the quarantine table are wanted: all that have these values, the newest first."""
+
+    transform: str | None = None
+    table: str | None = None
+    run_id: str | None = None
+    is_open: bool = False
+    """Only entries that nothing has settled."""
+    limit: int | None = None
+
+    @property
+    def equal(self) -> dict[str, str]:
+        """The values that columns must have."""
+        asked = {"transform": self.transform, "table_name": self.table, "run_id": self.run_id}
+        return {name: value for name, value in asked.items() if value is not None}
+
+
+def quarantine_rows(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
+    """Return entries as Arrow, with every column but lineage_metadata; what a row lacks is null."""
+    import pyarrow as pa
+
+    from mlbsdk.runtime.arrow import arrow_schema
+
+    schema = arrow_schema(quarantine_table())
+    schema = pa.schema([schema.field(name) for name in COLUMNS])
+    return pa.Table.from_pylist([{name: row.get(name) for name in COLUMNS} for row in rows], schema=schema)
 
 
 def quarantine_table() -> Table:
@@ -39,7 +80,7 @@ def quarantine_table() -> Table:
             origin=FromRaw("row_id"),
             source_path="",
             description=text,
-            is_stamp=name in ("run_id", "transform_timestamp"),
+            is_stamp=name in _STAMPS,
         )
         for name, (kind, text) in _COLUMNS.items()
     )
@@ -123,6 +164,10 @@ def _rows(
         F.col(row_id).alias("source_row_id"),
         F.col(captured_at).alias(CAPTURED_AT),
         F.lit(stamp.transformed_at).cast("timestamp").alias("transform_timestamp"),
+        F.lit(stamp.source).alias("source"),
+        F.lit(None).cast("string").alias("resolution"),
+        F.lit(None).cast("timestamp").alias("resolved_at"),
+        F.lit(None).cast("string").alias("resolved_by_run"),
     )
     identity = F.sha2(F.to_json(F.struct("table_name", "transform", "checks", "row_json", "source_row_id")), 256)
     lineage = F.struct(

@@ -111,6 +111,9 @@ class TableRows:
     frame: DataFrame
     arrow: pa.Table | None
     count: int
+    joins: bool = False
+    """Whether the rows join those that are stored of their documents instead of replacing them: merged by key, and only
+    where the store has seen this capture of the document and no newer one."""
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,8 @@ class RunStamp:
     transform: str
     raw_table: str
     transformed_at: datetime
+    source: str = ""
+    """The address that its captures come from, without passwords."""
 
 
 def cut(parsed: DataFrame, table: Table, stamp: RunStamp) -> DataFrame:
@@ -77,6 +79,30 @@ def cut(parsed: DataFrame, table: Table, stamp: RunStamp) -> DataFrame:
     """
     with Over(parsed) as over:
         return over.run(query(table, over.name, stamp))
+
+
+def judged_again(rows: DataFrame, table: Table, stamp: RunStamp) -> DataFrame:
+    """Return rows that were cut before, judged by what the table asks now.
+
+    Args:
+        rows: the table's columns, with their types, and ``__row_id``.
+        table: the table's plan.
+        stamp: the run.
+
+    Returns:
+        As :func:`cut`. Whether values fit their type is not asked: what did not fit is not in a row any more.
+    """
+    conditions = [
+        (f"{kind}:{column.name}", _broken(kind, column, 0))
+        for column in table.columns
+        for kind in _built_in(column)
+        if kind != "type"
+    ]
+    columns = [name(column.name) for column in table.columns]
+    with Over(rows) as over:
+        failed = f"{_failed_of(table, conditions)} AS __failed"
+        found = select([*columns, "__row_id", f"{literal(stamp.run_id)} AS __run_id", failed], over.name)
+        return over.run(select([*columns, f"{_lineage(table, stamp)} AS {LINEAGE}"], found))
 
 
 def query(table: Table, parsed: str, stamp: RunStamp) -> str:
@@ -259,6 +285,11 @@ def _failed(table: Table) -> str:
     conditions: list[tuple[str, str]] = []
     for number, column in enumerate(table.columns):
         conditions += [(f"{kind}:{column.name}", _broken(kind, column, number)) for kind in _built_in(column)]
+    return _failed_of(table, conditions)
+
+
+def _failed_of(table: Table, built_in: list[tuple[str, str]]) -> str:
+    conditions = [*built_in]
     conditions += [(rule.name, f"NOT ({rule.sql})") for rule in table.rules if rule.kind == "sql"]
     if not conditions:
         return array([])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mlbsdk.hookspecs import Writer
 from mlbsdk.mapping.load import LoadedMapping
-from mlbsdk.report import MOST_MESSAGES, BatchReport, RunReport
+from mlbsdk.report import MOST_BATCHES, MOST_MESSAGES, BatchFigures, BatchReport, RunReport
 from mlbsdk.runtime.checkpoint import Checkpoint
 from mlbsdk.runtime.ending import Ending
 from mlbsdk.runtime.raw import RawBatch
@@ -90,6 +90,7 @@ class MicroBatches:
         self.report.add(part)
         stream.batches += 1
         stream.last = batch
+        stream.history = [*stream.history, BatchFigures.of(batch)][-MOST_BATCHES:]
         self.watchers.batch_written(batch.batch_id)
         save_report(self.report)
 

@@ -112,19 +112,19 @@ def _rows(spark: SparkSession, file: Path) -> DataFrame:
 def _value(name: str, kind: str) -> str:
     if name == "data":
         return "cast(unbase64(data) AS string) AS data"
-    return f"timestamp_micros({name}) AS {name}" if kind == "timestamp" else name
+    return f"timestampmicros({name}) AS {name}" if kind == "timestamp" else name
 
 
 def _plain(name: str, kind: str) -> str:
     if name == "data":
         return "cast(data AS binary) AS data"
-    return f"unix_micros({name}) AS {name}" if kind == "timestamp" else name
+    return f"unixmicros({name}) AS {name}" if kind == "timestamp" else name
 
 
 def _texts(raw: DataFrame, stamp: RunStamp) -> Iterator[str]:
     """Return rows as one JSON array; the text of a capture in base 64, for its bytes may be no text at all."""
     columns = [_plain(name, kind) for name, kind in RAW_SCHEMA.items()]
-    stamped = {"run_id": stamp.run_id, "transformed_at": _micros(stamp.transformed_at)}
+    stamped = {"run_id": stamp.run_id, "transformed_at": micros(stamp.transformed_at)}
     before = "["
     for row in to_arrow(raw.selectExpr(*columns)).to_pylist():
         data = None if row["data"] is None else base64.b64encode(row["data"]).decode("ascii")
@@ -133,6 +133,6 @@ def _texts(raw: DataFrame, stamp: RunStamp) -> Iterator[str]:
     yield "[]" if before == "[" else "]"
 
 
-def _micros(moment: datetime) -> int:
+def micros(moment: datetime) -> int:
     """Return microseconds since 1970."""
     return (moment - datetime(1970, 1, 1, tzinfo=timezone.utc)) // timedelta(microseconds=1)

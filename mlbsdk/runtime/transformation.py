@@ -24,7 +24,8 @@ from mlbsdk.mapping.compile import compile_mapping
 from mlbsdk.mapping.load import LoadedMapping
 from mlbsdk.mapping.plan import CAPTURED_AT, LINEAGE, Plan, Table
 from mlbsdk.quality import native, quarantine
-from mlbsdk.report import DocumentsReport, RuleReport, RunReport, TableReport
+from mlbsdk.quality.examples import examples_in_arrow, examples_in_frame
+from mlbsdk.report import MOST_EXAMPLES, DocumentsReport, RuleReport, RunReport, TableReport
 from mlbsdk.runtime.batch import Batch, Document, TableRows, TableWritten, key_value
 from mlbsdk.runtime.cut import RunStamp
 from mlbsdk.runtime.engines import Engines
@@ -143,7 +144,8 @@ class BaseTransformation:
     @property
     def stamp(self) -> RunStamp:
         """What every row carries about this run."""
-        return RunStamp(self.report.run_id, self.plan.name, self.plan.raw_table, self.report.started_at)
+        report, plan = self.report, self.plan
+        return RunStamp(report.run_id, plan.name, plan.raw_table, report.started_at, report.source)
 
     # The four steps
 
@@ -373,6 +375,7 @@ class BaseTransformation:
         else:
             verdicts = native.judge_frames(tables, by_name.values())
         self._report_verdicts(verdicts)
+        self._show_examples(verdicts, {name: arrow.get(name, tables[name]) for name in verdicts})
         bad = {name: verdict for name, verdict in verdicts.items() if verdict.errors}
         if self.on_error is OnError.FAIL:
             refused = self._asked_engines(tables)
@@ -424,6 +427,21 @@ class BaseTransformation:
             self.report.tables.setdefault(name, TableReport()).rows += verdict.rows
             for check, count in verdict.failed.items():
                 self.report.quality.append(RuleReport(name, check, verdict.severity(check), count))
+
+    def _show_examples(self, verdicts: Mapping[str, native.Verdict], rows: Mapping[str, Any]) -> None:
+        """Keep a few failed rows in the report: of rows that are here, and of a gate that closes.
+
+        A large batch's refused rows can be looked up in the quarantine table, so no Spark job is spent on them.
+        """
+        from pyarrow import Table as ArrowTable
+
+        for name, verdict in verdicts.items():
+            if not verdict.failed:
+                continue
+            if isinstance(rows[name], ArrowTable):
+                self.report.show_examples(examples_in_arrow(verdict.table, rows[name], verdict.failed))
+            elif verdict.errors and self.on_error is OnError.FAIL:
+                self.report.show_examples(examples_in_frame(verdict.table, rows[name], MOST_EXAMPLES))
 
     def _asked_engines(self, tables: Mapping[str, DataFrame]) -> list[RuleReport]:
         """Let the quality engines of plugins judge tables; return what they call an error."""

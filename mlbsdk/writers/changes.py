@@ -92,12 +92,15 @@ def compare(stored: pa.Table, incoming: pa.Table, table: Table) -> TableWritten:
 def merge(stored: pa.Table, incoming: pa.Table, table: Table) -> tuple[TableWritten, pa.Table]:
     """Merge rows by primary key; a stored row gives way to a different one of an equal or newer capture.
 
+    A refused capture may have no time, and gives way to any that differs.
+
     Returns:
         What changes, and all rows after it.
     """
     matched = match(stored, incoming, table)
     was, comes = pc.is_valid(matched["stored"]), pc.is_valid(matched["incoming"])
-    newer = pc.fill_null(pc.greater_equal(matched["captured_at_new"], matched["captured_at"]), False)
+    is_newer = pc.fill_null(pc.greater_equal(matched["captured_at_new"], matched["captured_at"]), False)
+    newer = pc.or_(is_newer, pc.is_null(matched["captured_at"]))
     inserted = pc.and_(pc.invert(was), comes)
     updated = pc.and_(newer, pc.and_(pc.and_(was, comes), pc.invert(matched["same"])))
     takes = pc.or_(inserted, updated)

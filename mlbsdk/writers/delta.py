@@ -12,14 +12,18 @@ same rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mlbsdk.errors import SourceError, StoredSchemaError, WriteError
-from mlbsdk.mapping.plan import CAPTURED_AT, Table
+from mlbsdk.mapping.plan import CAPTURED_AT, Plan, Table
+from mlbsdk.quality.quarantine import NAME as QUARANTINE
+from mlbsdk.quality.quarantine import QuarantineQuery
 from mlbsdk.runtime.batch import NO_DECISIONS, Batch, Decisions, TableRows, TableWritten
 from mlbsdk.runtime.threads import in_threads
+from mlbsdk.writers import quarantined
 from mlbsdk.writers.changes import compare, rows_of
-from mlbsdk.writers.lakehouse import Lakehouse, Ledger, documents_predicate, storable
+from mlbsdk.writers.lakehouse import Lakehouse, Ledger, documents_predicate, joining, storable
 from mlbsdk.writers.stored import check_types, stored_table
 
 if TYPE_CHECKING:
@@ -79,6 +83,14 @@ class DeltaWriter:
         version = self.house.open_delta(path).version()
         return spark.read.format("delta").option("versionAsOf", version).load(path)
 
+    def quarantined(self, query: QuarantineQuery) -> pa.Table:
+        """Return what the quarantine table holds of a query."""
+        return quarantined.in_delta(self.house, self.house.path(QUARANTINE), query)
+
+    def newest_captures(self, plan: Plan) -> Mapping[tuple[str, str], datetime]:
+        """Return the newest captured_at that the target has seen, by (ledger name, document name)."""
+        return Ledger(self.house, plan).newest()
+
     def write(self, batch: Batch) -> Mapping[str, TableWritten]:
         """Write all tables, a few at a time. Each table changes in one commit.
 
@@ -98,6 +110,7 @@ class DeltaWriter:
 
     def _write(self, rows: TableRows, decisions: Decisions, spark: SparkSession) -> TableWritten:
         path = self.house.path(rows.table.name)
+        rows = joining(rows, decisions) if rows.joins else rows
         by_spark = rows.arrow is None or _needs_spark(self.house, path, rows.table)
         if by_spark and rows.arrow is not None and not _has_delta(spark):
             raise WriteError(
@@ -279,7 +292,8 @@ def _on_key(table: Table, quote: str) -> str:
 def _is_newer(table: Table, quote: str, have: Iterable[str]) -> str:
     """Return SQL: the incoming row is of a newer capture, or of an equal one and differs.
 
-    A column that the stored table does not ``have`` yet counts as null there.
+    A column that the stored table does not ``have`` yet counts as null there. A refused capture may have no time, and
+    gives way to any that differs.
     """
     stored = set(have)
     captured = f"{quote}{CAPTURED_AT}{quote}"
@@ -291,7 +305,8 @@ def _is_newer(table: Table, quote: str, have: Iterable[str]) -> str:
         if name not in (*table.primary_key, CAPTURED_AT)
     ]
     differs = " OR ".join(distinct) or "false"
-    return f"s.{captured} > t.{captured} OR (s.{captured} = t.{captured} AND ({differs}))"
+    same_or_no_time = f"s.{captured} = t.{captured} OR t.{captured} IS NULL"
+    return f"s.{captured} > t.{captured} OR (({same_or_no_time}) AND ({differs}))"
 
 
 def _open(house: Lakehouse, path: str, table: Table) -> DeltaTable | None:

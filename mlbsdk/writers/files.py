@@ -16,23 +16,28 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mlbsdk.errors import StoredSchemaError, WriteError
 from mlbsdk.hookspecs import Storage, StoredFile
+from mlbsdk.quality.quarantine import NAME as QUARANTINE
+from mlbsdk.quality.quarantine import QuarantineQuery
 from mlbsdk.runtime.addresses import child
 from mlbsdk.runtime.batch import NO_DECISIONS, Batch, Decisions, TableRows, TableWritten
 from mlbsdk.runtime.storage import read_text
 from mlbsdk.runtime.threads import in_threads
-from mlbsdk.writers.lakehouse import Lakehouse, Ledger, storable
+from mlbsdk.writers import quarantined
+from mlbsdk.writers.lakehouse import Lakehouse, Ledger, joining, storable
 from mlbsdk.writers.staging import ArrowStaging, SparkStaging, Staging, as_spark_spells
 from mlbsdk.writers.stored import check_file_types, read_stored, stored_files
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
     from mlbsdk.mapping.differences import StoredTable
-    from mlbsdk.mapping.plan import Table
+    from mlbsdk.mapping.plan import Plan, Table
 
 _REQUESTS_AT_ONCE = 16
 _TIMESTAMPS = "spark.sql.parquet.outputTimestampType"
@@ -127,6 +132,14 @@ class FileWriter:
         """Return the names of the tables that are stored."""
         return self.house.table_names(self.format)
 
+    def quarantined(self, query: QuarantineQuery) -> pa.Table:
+        """Return what the quarantine table holds of a query."""
+        return quarantined.in_files(self.house.storage, self._stored(QUARANTINE), self.format, query)
+
+    def newest_captures(self, plan: Plan) -> Mapping[tuple[str, str], datetime]:
+        """Return the newest captured_at that the target has seen, by (ledger name, document name)."""
+        return Ledger(self.house, plan).newest()
+
     def write(self, batch: Batch) -> Mapping[str, TableWritten]:
         """Stage all tables, then publish them together.
 
@@ -219,6 +232,7 @@ class FileWriter:
     def _stage_table(
         self, rows: TableRows, decisions: Decisions, spark: SparkSession, staging: str, publication: Publication
     ) -> TableWritten:
+        rows = joining(rows, decisions) if rows.joins else rows
         table = rows.table
         folder, staged = self.house.path(table.name), child(staging, table.name)
         try:

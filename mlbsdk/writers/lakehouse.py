@@ -198,7 +198,7 @@ class Ledger:
 
     def decide(self, documents: Iterable[Document]) -> dict[str, Decisions]:
         """Compare a batch's documents with what the target has seen, table by table."""
-        return decisions_by_table(self.plan, documents, self._stored())
+        return decisions_by_table(self.plan, documents, self.newest())
 
     def record(self, documents: Iterable[Document], run_id: str) -> None:
         """Note the captures that are about to be written; those older than what is noted change nothing."""
@@ -230,7 +230,8 @@ class Ledger:
         )
         merge.when_matched_update_all("s.captured_at > t.captured_at").when_not_matched_insert_all().execute()
 
-    def _stored(self) -> dict[tuple[str, str], datetime]:
+    def newest(self) -> dict[tuple[str, str], datetime]:
+        """Return the newest captured_at seen for the plan's tables, by (ledger name, document name)."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -248,6 +249,22 @@ def _LEDGER_SCHEMA() -> Any:
     moment = pa.timestamp("us", tz="UTC")
     fields = [("transform", pa.string()), ("document", pa.string()), ("captured_at", moment), ("run_id", pa.string())]
     return pa.schema([*fields, ("recorded_at", moment)])
+
+
+def joining(rows: TableRows, decisions: Decisions) -> TableRows:
+    """Return the rows that may join what is stored of their documents, to be merged by key.
+
+    The caller holds the target, so that no newer capture comes in between.
+    """
+    table = replace(rows.table, on_missing="keep")
+    if rows.arrow is not None:
+        from mlbsdk.writers.changes import rows_of
+
+        arrow = rows_of(rows.arrow, rows.table, decisions.replacing)
+        return replace(rows, table=table, arrow=arrow, count=arrow.num_rows)
+    predicate = documents_predicate(rows.table, decisions.replacing, "`") if decisions.replacing else "false"
+    frame = rows.frame.where(predicate)
+    return replace(rows, table=table, frame=frame, count=frame.count())
 
 
 def storable(rows: TableRows) -> TableRows:

@@ -232,7 +232,8 @@ class SparkStaging(Staging["DataFrame"]):
         old_content, new_content = (
             F.struct(*(F.col(f"{alias}.`{name}`") for name in self.table.compared_columns)) for alias in ("o", "n")
         )
-        newer = F.coalesce(F.col(f"n.{CAPTURED_AT}") >= F.col(f"o.{CAPTURED_AT}"), F.lit(False))
+        theirs, ours = F.col(f"o.{CAPTURED_AT}"), F.col(f"n.{CAPTURED_AT}")
+        newer = F.coalesce(ours >= theirs, F.lit(False)) | theirs.isNull()
         takes = comes & (~was | (newer & ~old_content.eqNullSafe(new_content)))
         condition = [F.col(f"o.`{key}`") == F.col(f"n.`{key}`") for key in keys]
         joined = before.alias("o").join(incoming.alias("n"), condition, "full_outer")

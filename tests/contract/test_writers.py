@@ -281,10 +281,13 @@ class Store:
     arrow: bool
     server: Server
 
-    def write(self, table: Table, rows: Sequence[dict[str, Any]], documents: Sequence[Document]) -> TableWritten:
+    def write(
+        self, table: Table, rows: Sequence[dict[str, Any]], documents: Sequence[Document], *, joins: bool = False
+    ) -> TableWritten:
         writer = writer_of(self.scheme, Way(self.scheme, self.server).address(self.target))
         writer.prepare()
         batch = batch_of(self.spark, table, rows, documents, self.arrow)
+        batch.tables[table.name] = replace(batch.tables[table.name], joins=joins)
         return writer.write(batch)[table.name]
 
     def file_writer(self) -> FileWriter:
@@ -482,12 +485,26 @@ def test_thousands_of_documents_in_one_batch(store: Store) -> None:
         assert store.write(table, rows, [Document((n, n), at(minute)) for n in range(count)]) == change
 
 
-def test_rows_without_capture_time_stay_as_they_are(store: Store) -> None:
-    """As in the quarantine table: a capture that could not be read has no time."""
+def test_a_row_without_capture_time_gives_way_to_one_that_differs(store: Store) -> None:
+    """As in the quarantine table: a capture that could not be read has no time, and is settled one day."""
     table = made({"a": "TEXT", "v": "TEXT"}, "a", "a", missing="keep")
-    written = [store.write(table, [{"a": "1", "v": value}], []) for value in ("x", "y")]
-    assert written == [TableWritten(inserted=1), TableWritten(unchanged=1)]
-    assert store.rows(table, "a", "v") == [("1", "x")]
+    written = [store.write(table, [{"a": "1", "v": value}], []) for value in ("x", "y", "y")]
+    assert written == [TableWritten(inserted=1), TableWritten(updated=1), TableWritten(unchanged=1)]
+    timed = [{"a": "1", "v": "z", "source_captured_at": at(0)}]
+    assert store.write(table, timed, []) == TableWritten(updated=1)
+    assert store.write(table, [{"a": "1", "v": "x"}], []) == TableWritten(unchanged=1)
+    assert store.rows(table, "a", "v") == [("1", "z")]
+
+
+def test_rows_join_their_document_where_the_store_has_seen_this_capture_of_it(store: Store) -> None:
+    table = made({"a": "INT", "b": "INT", "v": "TEXT"}, "a b", "a")
+    rows = [{"a": a, "b": 0, "v": "x", "source_captured_at": at(1)} for a in (1, 2)]
+    store.write(table, rows, [Document((1,), at(1)), Document((2,), at(1))])
+    store.write(table, [{"a": 2, "b": 0, "v": "newer", "source_captured_at": at(2)}], [Document((2,), at(2))])
+    joining = [{"a": a, "b": 1, "v": "joins", "source_captured_at": at(1)} for a in (1, 2, 3)]
+    documents = [Document((a,), at(1)) for a in (1, 2, 3)]
+    assert store.write(table, joining, documents, joins=True).inserted == 1
+    assert store.rows(table, "a", "b", "v") == [(1, 0, "x"), (1, 1, "joins"), (2, 0, "newer")]
 
 
 @pytest.mark.parametrize(

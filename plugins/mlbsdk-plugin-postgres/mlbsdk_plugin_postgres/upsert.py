@@ -25,7 +25,12 @@ class Documents:
 
 
 def take(
-    connection: psycopg.Connection, staged: Staged, documents: Documents | None, dropped: Sequence[str]
+    connection: psycopg.Connection,
+    staged: Staged,
+    documents: Documents | None,
+    dropped: Sequence[str],
+    *,
+    joins: bool = False,
 ) -> TableWritten:
     """Take staged rows into their table.
 
@@ -34,13 +39,16 @@ def take(
         staged: the rows.
         documents: all documents of the batch, for a table that holds the rows of the newest capture only.
         dropped: columns that the mapping no longer has: null in what replaces a row, not the older capture's value.
+        joins: whether the rows join those that are stored of their documents instead of replacing them.
 
     Returns:
         The rows inserted, updated, unchanged and deleted, as the database counts them.
     """
     statements = _Statements(staged, dropped)
     deleted = 0
-    if documents is not None:
+    if documents is not None and joins:
+        connection.execute(statements.forget_strange(documents))
+    elif documents is not None:
         if documents.has_stale:
             connection.execute(statements.forget_stale(documents))
         if documents.has_replacing:
@@ -66,6 +74,14 @@ class _Statements:
         of_document = _equal("s", "d", documents.key)
         return f"DELETE FROM {self.staging} s USING {documents.relation} d WHERE {of_document} AND d.__is_stale"
 
+    def forget_strange(self, documents: Documents) -> str:
+        """Forget the rows of documents that the store has not seen, or has seen a newer capture of."""
+        of_document = _equal("s", "d", documents.key)
+        return (
+            f"DELETE FROM {self.staging} s USING {documents.relation} d "
+            f"WHERE {of_document} AND (d.__is_stale OR d.__is_new)"
+        )
+
     def delete_vanished(self, documents: Documents) -> str:
         """Delete what the newest capture of a document no longer holds."""
         of_document = _equal("t", "d", documents.key)
@@ -76,7 +92,7 @@ class _Statements:
         )
 
     def update(self) -> str:
-        """Update rows that differ, where the incoming capture is not older."""
+        """Update rows that differ, where the incoming capture is not older; a refused one may have no time."""
         changing = [name for name in self.columns if name not in self.table.primary_key]
         assignments = [f"{postgres_quoted(name)} = s.{postgres_quoted(name)}" for name in changing]
         assignments += [f"{postgres_quoted(name)} = NULL" for name in self.dropped]
@@ -84,7 +100,7 @@ class _Statements:
         captured = postgres_quoted(CAPTURED_AT)
         return (
             f"UPDATE {self.name} t SET {', '.join(assignments)} FROM {self.staging} s "
-            f"WHERE {self.on_key} AND s.{captured} >= t.{captured} "
+            f"WHERE {self.on_key} AND (s.{captured} >= t.{captured} OR t.{captured} IS NULL) "
             f"AND ROW({postgres_names(compared, 't.')}) IS DISTINCT FROM ROW({postgres_names(compared, 's.')})"
         )
 

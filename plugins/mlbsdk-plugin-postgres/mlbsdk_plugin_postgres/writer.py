@@ -5,6 +5,7 @@ from __future__ import annotations
 import binascii
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -13,6 +14,8 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_e
 from mlbsdk.plugin import (
     Batch,
     Decisions,
+    Plan,
+    QuarantineQuery,
     SourceError,
     StoredTable,
     Table,
@@ -22,7 +25,7 @@ from mlbsdk.plugin import (
     decisions_by_table,
     names_seen,
 )
-from mlbsdk_plugin_postgres import jdbc
+from mlbsdk_plugin_postgres import jdbc, quarantined
 from mlbsdk_plugin_postgres.catalog import OWN_SCHEMA, as_stored, make_own, make_partitions, make_tables, read
 from mlbsdk_plugin_postgres.connection import Database, dataset, explained, may_pass
 from mlbsdk_plugin_postgres.staging import (
@@ -35,6 +38,7 @@ from mlbsdk_plugin_postgres.staging import (
 from mlbsdk_plugin_postgres.upsert import Documents, take
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
 #: (this, checksum of a table's name) is the advisory lock of its writers.
@@ -116,6 +120,20 @@ class PostgresWriter:
                     fix="Name another table, or run its transform first.",
                 )
             return jdbc.table(spark, jdbc.url(connection), jdbc.properties(connection), table)
+
+    def quarantined(self, query: QuarantineQuery) -> pa.Table:
+        """Return what the quarantine table holds of a query.
+
+        Raises:
+            WriteError: there is no way to the database.
+        """
+        with explained(f"the database {self.database.shown} can't be read", WriteError):
+            return quarantined.rows(self._connection(), query)
+
+    def newest_captures(self, plan: Plan) -> Mapping[tuple[str, str], datetime]:
+        """Return the newest captured_at that the database has seen, by (ledger name, document name)."""
+        with explained(f"the database {self.database.shown} can't be read", WriteError):
+            return quarantined.newest_captures(self._connection(), plan)
 
     def write(self, batch: Batch) -> Mapping[str, TableWritten]:
         """Write all tables in one transaction; where the connection is lost, again for up to a minute.
@@ -201,7 +219,13 @@ class PostgresWriter:
         for one in staged:
             make_partitions(connection, one.table, one.relation)
         return {
-            one.table.name: take(connection, one, documents.get(one.table.name), dropped[one.table.name])
+            one.table.name: take(
+                connection,
+                one,
+                documents.get(one.table.name),
+                dropped[one.table.name],
+                joins=batch.tables[one.table.name].joins,
+            )
             for one in staged
         }
 

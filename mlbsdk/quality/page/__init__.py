@@ -1,0 +1,1 @@
+"""The quality report of one run as a self-contained HTML page, made without Spark."""
