@@ -196,6 +196,7 @@ def _started(
 
     settings = _settings(target, config)
     quality = TableQuality(settings.target, engine, plugins, history, Storages(plugins, settings.storage))
+    quality.require_tables()
     log_file = (settings.log_file or default_log_file()).expanduser().absolute()
     return quality, session(quality.needs, settings.spark, log_file)
 

@@ -44,8 +44,9 @@ def report(
     from mlbsdk.quality.page.html import quality_report
     from mlbsdk.settings import load_settings
 
-    found = location or load_settings(config, {}).target
-    write_page(quality_report(run, found, profiles=profile or ()), out)
+    settings = load_settings(config, {})
+    found = location or settings.target
+    write_page(quality_report(run, found, profiles=profile or (), storage=settings.storage), out)
 
 
 def replay(
@@ -87,6 +88,7 @@ def replay(
         mapping=mapping,
         dry_run=dry_run,
         spark=settings.spark,
+        storage=settings.storage,
         log_file=(settings.log_file or default_log_file()).expanduser().absolute(),
     )
     found = try_again(request)

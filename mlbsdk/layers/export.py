@@ -182,7 +182,7 @@ class _Work:
         assert isinstance(place.layer, RawLayer)
         now = datetime.now(timezone.utc)
         stamp = RunStamp(f"export-{now:%Y%m%dT%H%M%S%fZ}", "export", "", now)
-        with told_in_a_sentence():
+        with told_in_a_sentence("Nothing more was put into the raw layer"):
             report.raw = export_raw(
                 RawWriter(place, place.layer, self.storages),
                 place.layer,

@@ -145,7 +145,7 @@ def build(
         [plugins.writer("delta").spark, *storages.needs(house.root), *stored.needs], settings, log_file
     )
     storages.use_in(spark)
-    with house.locked(), told_in_a_sentence():
+    with house.locked(), told_in_a_sentence("Each table is as it was, or as it should be"):
         for decl in declared:
             inputs = stored.frames(spark, (*decl.inputs, *decl.optional_inputs))
             table = plugins.call(decl, decl.make, {})

@@ -13,8 +13,11 @@ _CAUSE = re.compile(r"^(?:Caused by: )?(?:[\w$]+\.)+([\w$]*(?:Exception|Error)):
 
 
 @contextlib.contextmanager
-def told_in_a_sentence() -> Iterator[None]:
+def told_in_a_sentence(left: str = "Nothing more of this batch was published") -> Iterator[None]:
     """Turn what Spark raises inside into a :class:`~mlbsdk.errors.SparkJobError`; all else passes.
+
+    Args:
+        left: what is stored after a failure, for the error.
 
     Raises:
         SparkJobError: a job failed.
@@ -27,7 +30,7 @@ def told_in_a_sentence() -> Iterator[None]:
     except (Py4JJavaError, PySparkException) as problem:
         raise SparkJobError(
             f"Spark failed: {cause_in(str(problem))}",
-            fix="Nothing more of this batch was published; the log has the rest. Run again once the cause is gone.",
+            fix=f"{left}; the log has the rest. Run again once the cause is gone.",
         ) from problem
 
 

@@ -14,10 +14,11 @@ from mlbsdk.errors import MlbsdkError
 from mlbsdk.hookspecs import SourceDecl
 from mlbsdk.plugins import Plugins
 from mlbsdk.quality.outcomes import Entry, plain
-from mlbsdk.runtime.addresses import is_local
+from mlbsdk.runtime.addresses import child
 from mlbsdk.runtime.preparation import location_of, make_source
 from mlbsdk.runtime.raw import RawBatch
 from mlbsdk.runtime.sources import JSON_LINES, WHOLE_DOCUMENTS, FileSource
+from mlbsdk.runtime.storage import LOCAL, Storages, read_text
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -78,7 +79,9 @@ class Located:
     missing: tuple[tuple[Entry, str], ...]
 
 
-def located(entries: Iterable[Entry], given: str | None, target: str, plan: Plan, plugins: Plugins) -> Located:
+def located(
+    entries: Iterable[Entry], given: str | None, target: str, plan: Plan, plugins: Plugins, storages: Storages
+) -> Located:
     """Find where the captures of entries can be read again.
 
     Args:
@@ -87,11 +90,12 @@ def located(entries: Iterable[Entry], given: str | None, target: str, plan: Plan
         target: the target's address, for the reports of its runs.
         plan: of the mapping.
         plugins: the loaded plugins.
+        storages: of the replay.
 
     Raises:
         MlbsdkError: the source that is given can't be read.
     """
-    reports = _Reports(target)
+    reports = _Reports(target, storages)
     by_address: dict[str, list[Entry]] = {}
     files: list[Entry] = []
     missing: list[tuple[Entry, str]] = []
@@ -111,7 +115,7 @@ def located(entries: Iterable[Entry], given: str | None, target: str, plan: Plan
     portions = list(_of_files(files, plugins))
     for address, wanted in by_address.items():
         try:
-            declared, source = make_source(plugins, address, plan)
+            declared, source = make_source(plugins, address, plan, storages=storages)
             plugins.call(declared, source.prepare)
         except MlbsdkError as problem:
             if given is not None:
@@ -170,9 +174,10 @@ def _is_file(row_id: str) -> bool:
 class _Reports:
     """What the reports of a target's runs say of their sources, for entries from before they said it themselves."""
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, storages: Storages) -> None:
         location = location_of(target)
-        self._folder = Path(location) / "runs" if location is not None and is_local(location) else None
+        self._folder = None if location is None else child(location, "runs")
+        self._storage = LOCAL if location is None else storages.of(location)
         self._known: dict[str, str | None] = {}
 
     def source_of(self, run_id: str) -> str | None:
@@ -183,9 +188,11 @@ class _Reports:
     def _read(self, run_id: str) -> str | None:
         if self._folder is None or not run_id.replace("-", "").isalnum():
             return None
-        for file in self._folder.glob(f"*-{run_id}.json"):
+        for file in self._storage.files(self._folder):
+            if not file.path.endswith(f"-{run_id}.json"):
+                continue
             try:
-                found: Mapping[str, object] = json.loads(file.read_text(encoding="utf-8"))
+                found: Mapping[str, object] = json.loads(read_text(self._storage, file.path))
             except (OSError, ValueError):
                 continue
             source = found.get("source")

@@ -234,7 +234,7 @@ def _replayed(
         for entry in map(Entry.of, others)
         if plain(entry.row_id) in captures and (not is_part or entry.table in names)
     ]
-    places = located(all_open, request.source, request.target, plan, plugins)
+    places = located(all_open, request.source, request.target, plan, plugins, storages)
     return _Replay(request, transform, loaded, plan, store, plugins, listeners, storages).run(places, spark)
 
 
@@ -308,7 +308,7 @@ class _Replay:
         target, settings = self.request.target, self.request.spark
         writer_spark = writer_needs(declared, target, size, settings, self.storages) if declared is not None else []
         needs = [*(portion.declared.spark for portion in places.portions), *writer_spark]
-        needs += self.storages.needs(split_address(self.request.target, "delta")[1])
+        needs += self.storages.needed
         made = session(needs, self.request.spark, self.request.log_file)
         self.storages.use_in(made)
         return made

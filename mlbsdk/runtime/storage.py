@@ -85,6 +85,11 @@ class Storages:
         """Return what Spark needs to read and write a path."""
         return [] if is_local(path) else [self.plugins.storage(urlsplit(path).scheme).spark]
 
+    @property
+    def needed(self) -> list[SparkRequirements]:
+        """What Spark needs to read and write all paths that were asked for."""
+        return [need for _, path in self._made.values() for need in self.needs(path)]
+
     def check(self) -> None:
         """Check that all that were asked for can be reached and listed; raises as :meth:`Storage.check`."""
         for storage, path in self._made.values():

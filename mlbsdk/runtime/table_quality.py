@@ -105,6 +105,18 @@ class TableQuality:
             return None
         return MetricsHistory(folder, (self.storages or Storages(self.plugins)).of(folder))
 
+    def require_tables(self) -> None:
+        """Check that there is a table at the target, and that figures can be kept: before Java starts.
+
+        Raises:
+            SourceError: there is none.
+            StorageError: an object store can't be reached, or refuses.
+        """
+        storages = self.storages or Storages(self.plugins)
+        stored_tables.StoredTables.at(self.target, self.plugins, storages)
+        if self.history is not None:
+            storages.of(self.history).check(self.history)
+
     def check(self, spark: SparkSession, table: Table, examples: int = 3) -> TableCheck:
         """Judge a table by its mapping's checks as they are now, whatever its rows say of checks they went through.
 
@@ -112,7 +124,7 @@ class TableQuality:
             SourceError: there is no such table.
             SparkJobError: one of Spark's jobs failed.
         """
-        with told_in_a_sentence():
+        with told_in_a_sentence("Nothing was changed"):
             rows = stored_tables.read(spark, self.target, table, self.plugins, self.storages)
             verified = self._verified(rows, table)
             failed = [result.check for result in verified.results if result.failed]
@@ -128,7 +140,7 @@ class TableQuality:
             SourceError: there is no such table.
             SparkJobError: one of Spark's jobs failed.
         """
-        with told_in_a_sentence():
+        with told_in_a_sentence("Nothing was changed"):
             rows = stored_tables.read(spark, self.target, table, self.plugins, self.storages)
             if self.engine == NATIVE:
                 return native_profile.profile(rows, table)
@@ -144,7 +156,7 @@ class TableQuality:
             SourceError: there is no such table.
             SparkJobError: one of Spark's jobs failed.
         """
-        with told_in_a_sentence():
+        with told_in_a_sentence("Nothing was changed"):
             rows = stored_tables.read(spark, self.target, table, self.plugins, self.storages)
             if self.engine == NATIVE:
                 return native_suggestions.suggest(rows, table)

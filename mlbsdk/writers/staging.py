@@ -288,16 +288,22 @@ class SparkStaging(Staging["DataFrame"]):
     def _read(self, files: Sequence[str], dropped: Sequence[StructField] = (), located: bool = False) -> DataFrame:
         """Return the rows of some files; ``located`` adds the file of each."""
         from pyspark.sql import functions as F
-        from pyspark.sql.types import StructType
+        from pyspark.sql.types import IntegerType, ShortType, StructField, StructType
 
         from mlbsdk.runtime.schemas import spark_schema
 
-        schema = StructType([*spark_schema(self.table).fields, *dropped])
+        fields = {field.name: field for field in (*spark_schema(self.table).fields, *dropped)}
+        # Avro's smallest whole number is int, and Spark reads it as nothing smaller.
+        wider = {name for name, field in fields.items() if self.format == "avro" and field.dataType == ShortType()}
+        schema = StructType(
+            [StructField(name, IntegerType()) if name in wider else field for name, field in fields.items()]
+        )
         reader = self.spark.read.format(self.format).schema(schema)
         frame = reader.option("basePath", self.folder).load([escaped(file) for file in files])
         file = [F.col("_metadata.file_path").alias(_FILE)] if located else []
         columns = [*self._columns, *(field.name for field in dropped)]
-        return frame.select(*(F.col(f"`{name}`") for name in columns), *file)
+        values = (F.col(f"`{name}`").cast("smallint") if name in wider else F.col(f"`{name}`") for name in columns)
+        return frame.select(*(value.alias(name) for name, value in zip(columns, values, strict=True)), *file)
 
 
 def escaped(path: str) -> str:

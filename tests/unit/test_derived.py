@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from types import ModuleType
 
+import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 
 from mlbsdk import DerivedDecl, hookimpl
 from mlbsdk.errors import ConfigurationError, PluginConflictError, SourceError, UnknownNameError
@@ -36,7 +38,7 @@ def plugins_with(*tables: DerivedDecl) -> Plugins:
 
 @pytest.fixture
 def target(tmp_path: Path) -> str:
-    (tmp_path / "mini" / "plays" / "_delta_log").mkdir(parents=True)
+    write_deltalake(tmp_path / "mini" / "plays", pa.table({"game_pk": [1]}))
     return f"delta:{tmp_path}"
 
 

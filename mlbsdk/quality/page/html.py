@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlbsdk.errors import ConfigurationError, MlbsdkError
-from mlbsdk.hookspecs import QuarantineStore
+from mlbsdk.hookspecs import QuarantineStore, Storage
 from mlbsdk.pages import rendered
 from mlbsdk.plugins import Plugins
 from mlbsdk.quality.page.charts import share_bar, strip
@@ -17,7 +17,8 @@ from mlbsdk.quality.page.content import MOST_RUNS, Settled, content, example_of
 from mlbsdk.quality.page.profiles import TableProfile, given_profile, stored_profiles
 from mlbsdk.quality.page.saved import Example, SavedRun, SavedRuns, housekeeping_of, read_json
 from mlbsdk.quality.quarantine import QuarantineQuery
-from mlbsdk.runtime.addresses import is_local, split_address
+from mlbsdk.runtime.addresses import child, is_local, split_address
+from mlbsdk.runtime.storage import LOCAL, Storages, read_text
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -35,6 +36,7 @@ def quality_report(
     location: str = "delta:warehouse",
     *,
     profiles: Sequence[Path] = (),
+    storage: Mapping[str, object] | None = None,
     plugins: Plugins | None = None,
 ) -> str:
     """Return the page of a run, as the target keeps it; no Spark is needed.
@@ -44,17 +46,24 @@ def quality_report(
         location: the target, such as ``delta:warehouse``, or its ``_mlbsdk`` folder.
         profiles: JSON files, as ``mlbsdk quality profile TABLE --json`` prints them, to be shown instead of what the
             stored files of these tables say of themselves.
+        storage: what the target's object store is told: the settings under ``storage:``.
         plugins: the loaded plugins; by default those installed.
 
     Raises:
         ConfigurationError: there is no such run, or a file is no report or no profile.
+        StorageError: the target's object store can't be reached, or refuses.
     """
+    plugins = plugins or Plugins.load()
+    storages = Storages(plugins, storage)
     given = [given_profile(read_json(path), str(path)) for path in profiles]
     if run is not None and (isinstance(run, Path) or Path(run).is_file()):
         found = SavedRun.from_json(_text(Path(run)), str(run))
-        return _page(found, _housekeeping(location), plugins, given)
+        housekeeping = _housekeeping(location)
+        return _page(found, housekeeping, _reached(housekeeping, storages), plugins, given)
     housekeeping = housekeeping_of(location)
-    return _page(SavedRuns(housekeeping).find(None if run is None else str(run)), housekeeping, plugins, given)
+    keeps = _reached(housekeeping, storages)
+    saved = SavedRuns(housekeeping, keeps).find(None if run is None else str(run))
+    return _page(saved, housekeeping, keeps, plugins, given)
 
 
 def page_of(report: RunReport, target: str, plugins: Plugins | None = None) -> str:
@@ -67,22 +76,22 @@ def page_of(report: RunReport, target: str, plugins: Plugins | None = None) -> s
     """
     plugins = plugins or Plugins.load()
     store = _store(*split_address(target, "delta"), plugins) if report.location is None else None
-    return _page(SavedRun.of(report), report.location, plugins, store=store)
+    return _page(SavedRun.of(report), report.location, report.storage or LOCAL, plugins, store=store)
 
 
 def _page(
     run: SavedRun,
     housekeeping: str | None,
-    plugins: Plugins | None,
+    storage: Storage,
+    plugins: Plugins,
     given: Sequence[TableProfile] = (),
     store: QuarantineStore | None = None,
 ) -> str:
-    is_here = housekeeping is not None and is_local(housekeeping) and Path(housekeeping).is_dir()
     runs, profiles = [run], {profile.table: profile for profile in given}
-    if housekeeping is not None and is_here:
-        runs = SavedRuns(housekeeping).until(run, MOST_RUNS)
-        store = store or store_of(housekeeping, plugins)
-        stored = stored_profiles(housekeeping, [name for name in run.tables if name not in profiles])
+    if housekeeping is not None and storage.exists(housekeeping):
+        runs = SavedRuns(housekeeping, storage).until(run, MOST_RUNS)
+        store = store or store_of(housekeeping, storage, plugins)
+        stored = stored_profiles(housekeeping, [name for name in run.tables if name not in profiles], storage)
         profiles |= {profile.table: profile for profile in stored}
     examples, settled = _quarantined(run, store)
     found = content(run, runs, profiles.values(), examples, settled)
@@ -94,19 +103,19 @@ def _page(
     )
 
 
-def store_of(housekeeping: str, plugins: Plugins | None) -> QuarantineStore | None:
+def store_of(housekeeping: str, storage: Storage, plugins: Plugins) -> QuarantineStore | None:
     """Return the writer of the tables beside a ``_mlbsdk`` folder, to be asked only; None where it can't be."""
-    marker = Path(housekeeping) / "format"
-    if not marker.is_file():
+    try:
+        format = read_text(storage, child(housekeeping, "format")).strip()
+    except FileNotFoundError:
         return None
-    format = marker.read_text(encoding="utf-8").strip()
-    return _store(format, str(Path(housekeeping).parent), plugins or Plugins.load())
+    return _store(format, housekeeping.rpartition("/")[0], plugins, storage)
 
 
-def _store(scheme: str, address: str, plugins: Plugins) -> QuarantineStore | None:
+def _store(scheme: str, address: str, plugins: Plugins, storage: Storage = LOCAL) -> QuarantineStore | None:
     try:
         declared = plugins.writer(scheme)
-        made = plugins.call(declared, declared.make, address, {})
+        made = plugins.call(declared, declared.make, address, {} if storage.is_local else {"storage": storage})
     except MlbsdkError:
         return None  # a page without examples of that store is better than none
     return made if isinstance(made, QuarantineStore) else None
@@ -157,8 +166,16 @@ def _housekeeping(location: str) -> str | None:
     path = split_address(location, "delta")[1]
     if "://" in path and is_local(path):
         return None
-    found = housekeeping_of(location)
-    return found if is_local(found) and Path(found).is_dir() else None
+    return housekeeping_of(location)
+
+
+def _reached(housekeeping: str | None, storages: Storages) -> Storage:
+    """Return what keeps a folder, which can be reached."""
+    if housekeeping is None:
+        return LOCAL
+    storage = storages.of(housekeeping)
+    storage.check(housekeeping)
+    return storage
 
 
 def _text(path: Path) -> str:

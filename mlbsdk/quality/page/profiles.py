@@ -6,6 +6,7 @@ Delta tables are Parquet files too, those of the newest version.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,17 @@ from urllib.parse import unquote, urlsplit
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mlbsdk.errors import ConfigurationError
+from mlbsdk.hookspecs import Storage
 from mlbsdk.mapping.plan import LINEAGE
 from mlbsdk.quality.examples import shortened_value
-from mlbsdk.writers.lakehouse import HOUSEKEEPING
+from mlbsdk.runtime.addresses import child
+from mlbsdk.runtime.storage import LOCAL, path_of_uri
+from mlbsdk.writers.lakehouse import HOUSEKEEPING, Lakehouse
 
 #: Files of a table that are looked at; of more the first.
 MOST_FILES = 500
+#: Files that are looked at together, where each is requests to an object store.
+_REQUESTS_AT_ONCE = 16
 #: Most frequent values that are shown, of a profile that has them.
 _VALUES = 5
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
@@ -55,16 +61,17 @@ class TableProfile:
     files_left_out: int = 0
 
 
-def stored_profiles(housekeeping: str, tables: Iterable[str]) -> list[TableProfile]:
+def stored_profiles(housekeeping: str, tables: Iterable[str], storage: Storage = LOCAL) -> list[TableProfile]:
     """Return the profiles of a lakehouse target's tables; those that are not there or are no Parquet have none."""
-    root = Path(housekeeping).parent
-    if root.name == "" or Path(housekeeping).name != HOUSEKEEPING:
+    root, _, name = housekeeping.rstrip("/").rpartition("/")
+    if not root or name != HOUSEKEEPING:
         return []
+    house = Lakehouse(root, storage)
     found = []
-    for name in tables:
-        files = _files(root.joinpath(*name.split(".")))
+    for table in tables:
+        files = _files(house, table)
         if files:
-            found.append(_profile(name, str(root.joinpath(*name.split("."))), files))
+            found.append(_profile(table, house.path(table), files, storage))
     return found
 
 
@@ -130,23 +137,29 @@ def given_profile(found: Any, where: str) -> TableProfile:
     return TableProfile(given.table, given.rows, tuple(column.profile(given.rows) for column in given.columns))
 
 
-def _files(folder: Path) -> list[str]:
+def _files(house: Lakehouse, table: str) -> list[str]:
     """Return the Parquet files that make up a table."""
-    if (folder / "_delta_log").is_dir():
-        from deltalake import DeltaTable
+    folder = house.path(table)
+    if house.is_delta(folder):
+        return _delta_files(house, folder)
+    found = (file.path for file in house.storage.files(folder))
+    return [file for file in found if file.endswith(".parquet") and not file.rpartition("/")[2].startswith(("_", "."))]
 
-        uris = DeltaTable(str(folder)).file_uris()
-        return sorted(unquote(urlsplit(uri).path) if uri.startswith("file:") else uri for uri in uris)
-    return sorted(str(file) for file in folder.rglob("*.parquet") if not file.name.startswith(("_", ".")))
+
+def _delta_files(house: Lakehouse, folder: str) -> list[str]:
+    uris = house.open_delta(folder).file_uris()
+    if house.is_local:
+        return sorted(path_of_uri(uri) if uri.startswith("file:") else uri for uri in uris)
+    # delta-rs may spell the scheme as s3.
+    start = urlsplit(folder).path.lstrip("/")
+    return sorted(child(folder, uri.partition(f"/{start}/")[2]) for uri in uris)
 
 
-def _profile(name: str, folder: str, files: list[str]) -> TableProfile:
-    import pyarrow.parquet as pq
-
+def _profile(name: str, folder: str, files: list[str], storage: Storage) -> TableProfile:
     rows = 0
     found: dict[str, _Figures] = {}
-    for file in files[:MOST_FILES]:
-        metadata = pq.read_metadata(file)
+    looked_at = files[:MOST_FILES]
+    for file, metadata in zip(looked_at, _metadata(looked_at, storage), strict=True):
         rows += metadata.num_rows
         for column, value in _partition(file.removeprefix(folder)):
             found.setdefault(column, _Figures("partition")).add(
@@ -172,6 +185,18 @@ def _profile(name: str, folder: str, files: list[str]) -> TableProfile:
         for column, one in found.items()
     )
     return TableProfile(name, rows, columns, max(0, len(files) - MOST_FILES))
+
+
+def _metadata(files: list[str], storage: Storage) -> list[Any]:
+    """Return what Parquet files say of themselves."""
+    import pyarrow.parquet as pq
+
+    def read(file: str) -> Any:
+        system, path = storage.arrow(file)
+        return pq.read_metadata(path, filesystem=system)
+
+    with ThreadPoolExecutor(1 if storage.is_local else _REQUESTS_AT_ONCE) as pool:
+        return list(pool.map(read, files))
 
 
 @dataclass

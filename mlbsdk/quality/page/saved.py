@@ -11,9 +11,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from mlbsdk.errors import ConfigurationError
+from mlbsdk.hookspecs import Storage
 from mlbsdk.quality.quarantine import NAME as QUARANTINE
 from mlbsdk.report import BatchFigures, DocumentsReport, DriftReport, RuleReport, RunReport, TableReport
-from mlbsdk.runtime.addresses import is_local
+from mlbsdk.runtime.addresses import child
+from mlbsdk.runtime.storage import LOCAL, read_text
 
 #: Reports that are looked through for earlier runs of one transform.
 _LOOKED_AT = 400
@@ -124,15 +126,12 @@ class SavedRuns:
 
     Args:
         housekeeping: the target's ``_mlbsdk`` folder.
+        storage: what keeps it.
     """
 
-    def __init__(self, housekeeping: str) -> None:
-        if not is_local(housekeeping):
-            raise ConfigurationError(
-                f"'{housekeeping}' is not on this machine",
-                fix="Copy a report of its runs here, and name the file instead of a run.",
-            )
-        self.folder = Path(housekeeping) / "runs"
+    def __init__(self, housekeeping: str, storage: Storage = LOCAL) -> None:
+        self.storage = storage
+        self.folder = child(housekeeping, "runs")
 
     def find(self, run_id: str | None) -> SavedRun:
         """Return the run of an id, or of its first letters; None is the last run.
@@ -148,15 +147,14 @@ class SavedRuns:
             )
         if run_id is None:
             return self._read(files[-1])
-        found = [file for file in files if file.stem.partition("-")[2].startswith(run_id)]
+        found = [file for file in files if _run_id(file).startswith(run_id)]
         if len(found) == 1:
             return self._read(found[0])
         if found:
             raise ConfigurationError(
                 f"{len(found)} runs start with '{run_id}'", fix="Give more of the id: 'mlbsdk run --json' shows it."
             )
-        newest = files[-1].stem.partition("-")[2]
-        raise ConfigurationError(f"no run '{run_id}' in '{self.folder}'", fix=f"The last run is {newest}.")
+        raise ConfigurationError(f"no run '{run_id}' in '{self.folder}'", fix=f"The last run is {_run_id(files[-1])}.")
 
     def until(self, run: SavedRun, limit: int) -> list[SavedRun]:
         """Return the runs of a run's transform up to it, at most ``limit``, the oldest first."""
@@ -170,21 +168,30 @@ class SavedRuns:
 
     def _newest_first(self, run: SavedRun) -> Iterator[SavedRun]:
         before = f"{run.started_at:%Y%m%dT%H%M%SZ}-{run.run_id}.json"
-        files = [file for file in self._files() if file.name <= before]
+        files = [file for file in self._files() if _name(file) <= before]
         for file in files[: -_LOOKED_AT - 1 : -1]:
             try:
                 yield self._read(file)
             except ConfigurationError:
                 continue  # a file that is no report takes nothing away from those that are
 
-    def _files(self) -> list[Path]:
-        return sorted(file for file in self.folder.glob("*.json") if not file.name.startswith("."))
+    def _files(self) -> list[str]:
+        found = (file.path for file in self.storage.files(self.folder))
+        return sorted(file for file in found if file.endswith(".json") and not _name(file).startswith("."))
 
-    def _read(self, file: Path) -> SavedRun:
+    def _read(self, file: str) -> SavedRun:
         try:
-            return SavedRun.from_json(file.read_text(encoding="utf-8"), str(file))
+            return SavedRun.from_json(read_text(self.storage, file), file)
         except (OSError, UnicodeDecodeError) as problem:
             raise ConfigurationError(f"'{file}' can't be read: {problem}") from problem
+
+
+def _name(file: str) -> str:
+    return file.rpartition("/")[2]
+
+
+def _run_id(file: str) -> str:
+    return _name(file).removesuffix(".json").partition("-")[2]
 
 
 def housekeeping_of(location: str) -> str:
