@@ -163,6 +163,7 @@ def history_of(
     figures = TableQuality(settings.target, plugins=plugins, history=history, storages=storages).figures
     if figures is None:
         raise ConfigurationError("this target has no place for figures", fix="Name it: --history FOLDER.")
+    storages.check()
     found = [one for one in figures.of([table], metric) if of is None or one.instance == of][-limit:]
     if as_json:
         listed = [_figure_json(one) for one in found]

@@ -107,6 +107,7 @@ def retention(
 
     Raises:
         ConfigurationError: the configuration is wrong, a layer is not in it, or a layer's folder is a symbolic link.
+        StorageError: the object store can't be reached, or refuses.
         WriteError: something can't be removed; what was removed before stays so, and running again goes on.
     """
     exports = load_exports(config)
@@ -114,6 +115,7 @@ def retention(
     storages = storages_of(exports, plugins, storage)
     for place in places:
         place.require_own()
+        storages.of(place.own).check(place.own)
     report = RetentionReport(removed=apply)
     for place in places:
         oldest = oldest_kept(place.layer.retention_days, on or today())

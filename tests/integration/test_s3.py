@@ -13,10 +13,15 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+import yaml
 from mlbsdk_plugin_s3 import lease
+from pyspark.sql import SparkSession
+from typer.testing import CliRunner
 
+from mlbsdk.cli.main import build
 from mlbsdk.errors import ConfigurationError, MlbsdkError, StorageError, WriteError
 from mlbsdk.plugins import Plugins
 from mlbsdk.runtime.captures import documents
@@ -28,7 +33,7 @@ from mlbsdk.testing.contracts.of_writers import comparable
 from mlbsdk.testing.mini import MAPPING, TABLES, Capture, expected
 from mlbsdk.writers.delta_care import DeltaTarget
 from mlbsdk.writers.staging import as_spark_spells
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, SAMPLES
 from tests.contract.test_writers import _arrow_batch
 from tests.object_store import ACCESS_KEY, SECRET_KEY, Bucket
 
@@ -325,6 +330,73 @@ def test_what_is_wrong_is_told_in_one_sentence_before_spark_starts(
     assert told in text
     assert raised.value.fix
     assert not [secret for secret in (ACCESS_KEY, SECRET_KEY, "another-secret", "NOBODYKNOWSTHIS") if secret in text]
+
+
+def layered(bucket: str) -> list[str]:
+    layers: dict[str, Any] = {
+        "raw": {"retention_days": 9},
+        "normalized": {"retention_days": 9},
+        "analytics": {"retention_days": 9, "partition_by": ["season"]},
+    }
+    storage = {"backend": "s3", "bucket": bucket}
+    found = {"version": "1.0", "storage": storage, "layers": layers, "transforms": ["game.live_game_v1"]}
+    Path("exports.yaml").write_text(yaml.safe_dump(found))
+    return ["--config", "exports.yaml"]
+
+
+#: Commands that read or write a target, by what they are given after its address.
+COMMANDS: dict[str, Callable[[str], list[str]]] = {
+    "export": lambda path: ["export", *layered(urlsplit(path).netloc), "--source", str(SAMPLES)],
+    "analytics layer": lambda path: ["export", *layered(urlsplit(path).netloc), "--layer", "analytics"],
+    "retention": lambda path: ["retention", *layered(urlsplit(path).netloc)],
+    "derive": lambda path: ["derive", "analytics.team_travel", "--target", f"delta:{path}"],
+    "check": lambda path: ["quality", "check", "game.live_game_plays", "--target", f"delta:{path}"],
+    "profile": lambda path: ["quality", "profile", "game.live_game_plays", "--target", f"parquet:{path}"],
+    "history": lambda path: ["quality", "history", "game.live_game_plays", "--target", f"delta:{path}"],
+    "report": lambda path: ["quality", "report", "--location", f"delta:{path}"],
+    "replay": lambda path: ["quality", "replay", "--target", f"delta:{path}"],
+}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (wrong_secret, "does not accept the credentials (SignatureDoesNotMatch)"),
+        (no_bucket, "has no bucket 'there-is-no-such-bucket'"),
+        (nobody_listens, "http://127.0.0.1:1 can't be reached: there is no connection"),
+        (nobody_answers, "can't be reached: it does not answer in time"),
+    ],
+)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_tells_what_is_wrong_before_java_starts(
+    bucket: Bucket,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    command: str,
+    wrong: Callable[[Bucket, Callable[[str, str], None]], str],
+    told: str,
+) -> None:
+    if wrong is wrong_secret and not _knows_keys():
+        pytest.skip("moto's server takes any key")
+    if wrong is nobody_answers and command not in ("export", "retention"):
+        pytest.skip("it waits ten seconds, as the others do by the same check")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLBSDK_HOME", str(tmp_path / "home"))
+    arguments = COMMANDS[command](wrong(bucket, monkeypatch.setenv))
+
+    def no_java() -> None:
+        raise AssertionError("Java was started")
+
+    monkeypatch.setattr(SparkSession, "getActiveSession", no_java)
+    begun = time.monotonic()
+    done = CliRunner().invoke(build(), arguments)
+    assert time.monotonic() - begun < SOON
+    assert isinstance(done.exception, StorageError), done.output
+    assert told in str(done.exception)
+    assert done.exception.fix
+    files = [file.read_text() for file in tmp_path.rglob("*") if file.is_file()]
+    text = "\n".join([done.output, str(done.exception), done.exception.fix, *files])
+    assert not [secret for secret in (SECRET_KEY, "another-secret") if secret in text]
 
 
 def test_a_stream_is_told_before_spark_starts_too(bucket: Bucket) -> None:

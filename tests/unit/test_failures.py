@@ -33,5 +33,10 @@ def test_spark_failures_become_errors_of_ours_and_others_pass() -> None:
     ):
         raise PySparkException("it broke at postgresql://me:secret@db")
     assert "secret" not in str(caught.value)
+    with (
+        pytest.raises(SparkJobError, match="Nothing was changed; the log has the rest"),
+        told_in_a_sentence("Nothing was changed"),
+    ):
+        raise PySparkException("it broke")
     with pytest.raises(SourceError, match="gone"), told_in_a_sentence():
         raise SourceError("gone")
