@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from mlbsdk.errors import MlbsdkError
-from mlbsdk.hookspecs import SourceDecl
+from mlbsdk.hookspecs import SourceDecl, StoredFile
 from mlbsdk.plugins import Plugins
 from mlbsdk.quality.outcomes import Entry, plain
 from mlbsdk.runtime.addresses import child
@@ -41,9 +41,9 @@ class Files(FileSource):
         folder = os.path.commonpath([os.path.dirname(file) for file in self._files])  # noqa: PTH120
         super().__init__(folder, {})
 
-    def files(self) -> list[str]:
-        """Return them."""
-        return self._files
+    def found(self) -> list[StoredFile]:
+        """Return them; one that is gone by now is left out."""
+        return [found for file in self._files if self.storage.exists(file) for found in self.storage.files(file)]
 
 
 @dataclass(frozen=True)
@@ -139,8 +139,8 @@ def _of_files(entries: list[Entry], plugins: Plugins) -> Iterator[Portion]:
         (whole if is_whole else lines)[file] = found
     for part in _portions(list(whole.items())):
         of_part = tuple(entry for _, found in part for entry in found)
-        names = [file for file, _ in part]
-        yield Portion(declared, Files(names), frozenset(), of_part, sum(Path(name).stat().st_size for name in names))
+        files = Files(file for file, _ in part)
+        yield Portion(declared, files, frozenset(), of_part, files.prepare())
     for part in _portions(list(lines.items())):
         of_part = tuple(entry for _, found in part for entry in found)
         names = [file for file, _ in part]

@@ -51,7 +51,7 @@ class FileSource:
         Raises:
             SourceError: there is no such path, or no capture in it.
         """
-        found = self._found()
+        found = self.found()
         files = [file.path for file in found]
         whole = [file for file in files if file.lower().endswith(WHOLE_DOCUMENTS)]
         lines = [file for file in files if file not in set(whole)]
@@ -143,7 +143,7 @@ class FileSource:
         Raises:
             SourceError: as :meth:`files`.
         """
-        return text_size(self._found())
+        return text_size(self.found())
 
     def files(self) -> list[str]:
         """Return the capture files, sorted.
@@ -151,9 +151,9 @@ class FileSource:
         Raises:
             SourceError: there is no such path, or no capture in it.
         """
-        return [file.path for file in self._found()]
+        return [file.path for file in self.found()]
 
-    def _found(self) -> list[StoredFile]:
+    def found(self) -> list[StoredFile]:
         """Return the capture files, sorted.
 
         Raises:
