@@ -15,6 +15,8 @@ KNOWN: dict[tuple[str, str], str] = {
     ("transform", "team.*"): "mlbsdk-plugin-team",
     ("source", "postgresql"): "mlbsdk-plugin-postgres",
     ("source", "s3a"): "mlbsdk-plugin-s3",
+    ("raw_store", "postgresql"): "mlbsdk-plugin-postgres",
+    ("command", "fetch"): "mlbsdk-plugin-statsapi",
     ("writer", "postgresql"): "mlbsdk-plugin-postgres",
     ("writer", "s3a"): "mlbsdk-plugin-s3",
     ("quality", "deequ"): "mlbsdk-plugin-deequ",

@@ -38,6 +38,8 @@ from mlbsdk.hookspecs import (
     QualityDecl,
     QualityEngine,
     RangeSource,
+    RawStore,
+    RawStoreDecl,
     RunListener,
     Source,
     SourceDecl,
@@ -66,9 +68,12 @@ if TYPE_CHECKING:
     from mlbsdk.plugins import Plugins
     from mlbsdk.report import RunReport
     from mlbsdk.runtime.batch import Batch, Decisions, Document, TableRows, TableWritten, decisions_by_table, names_seen
-    from mlbsdk.runtime.captures import capture_files, is_envelope, response_of, texts
+    from mlbsdk.runtime.captures import capture_files, envelope_of, is_envelope, response_of, texts
+    from mlbsdk.runtime.durations import seconds_of
     from mlbsdk.runtime.parse import comparable
     from mlbsdk.runtime.raw import RAW_SCHEMA, RawBatch
+    from mlbsdk.runtime.raw_capture import RawCapture, RawRequest, StoredCapture
+    from mlbsdk.runtime.raw_stores import open_raw_store
     from mlbsdk.runtime.run import load_mapping
     from mlbsdk.runtime.selection import Condition, Place, conditions, document_key, document_tree, matching, row_places
     from mlbsdk.runtime.transformation import BaseTransformation
@@ -106,13 +111,18 @@ __all__ = [
     "QualityGateError",
     "RangeSource",
     "RawBatch",
+    "RawCapture",
+    "RawRequest",
     "RawSchemaError",
+    "RawStore",
+    "RawStoreDecl",
     "RunListener",
     "RunReport",
     "Source",
     "SourceDecl",
     "SourceError",
     "SparkRequirements",
+    "StoredCapture",
     "StoredSchemaError",
     "StoredTable",
     "StreamSource",
@@ -135,18 +145,21 @@ __all__ = [
     "did_you_mean",
     "document_key",
     "document_tree",
+    "envelope_of",
     "hookimpl",
     "is_envelope",
     "load_file",
     "load_mapping",
     "matching",
     "names_seen",
+    "open_raw_store",
     "parse_path",
     "postgres_names",
     "postgres_quoted",
     "postgres_schemas",
     "response_of",
     "row_places",
+    "seconds_of",
     "shortened",
     "texts",
 ]
@@ -193,6 +206,12 @@ _LAZY = {
     "response_of": ("mlbsdk.runtime.captures", "response_of"),
     "row_places": ("mlbsdk.runtime.selection", "row_places"),
     "texts": ("mlbsdk.runtime.captures", "texts"),
+    "RawCapture": ("mlbsdk.runtime.raw_capture", "RawCapture"),
+    "RawRequest": ("mlbsdk.runtime.raw_capture", "RawRequest"),
+    "StoredCapture": ("mlbsdk.runtime.raw_capture", "StoredCapture"),
+    "open_raw_store": ("mlbsdk.runtime.raw_stores", "open_raw_store"),
+    "envelope_of": ("mlbsdk.runtime.captures", "envelope_of"),
+    "seconds_of": ("mlbsdk.runtime.durations", "seconds_of"),
 }
 
 

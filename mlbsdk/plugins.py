@@ -38,6 +38,7 @@ from mlbsdk.hookspecs import (
     Hooks,
     ListenerDecl,
     QualityDecl,
+    RawStoreDecl,
     SourceDecl,
     SparkRequirements,
     TransformDecl,
@@ -51,7 +52,7 @@ LOAD = "MLBSDK_LOAD_PLUGINS"
 DISABLED = "MLBSDK_DISABLED_PLUGINS"
 _REASON_LENGTH = 300
 
-AnyDecl: TypeAlias = TransformDecl | SourceDecl | WriterDecl | QualityDecl | ListenerDecl | CommandDecl
+AnyDecl: TypeAlias = TransformDecl | SourceDecl | RawStoreDecl | WriterDecl | QualityDecl | ListenerDecl | CommandDecl
 D = TypeVar("D", bound=AnyDecl)
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -68,13 +69,14 @@ class _Kind(Generic[D]):
 
 _TRANSFORM = _Kind("transform", "mlbsdk_transforms", TransformDecl)
 _SOURCE = _Kind("source", "mlbsdk_sources", SourceDecl)
+_RAW_STORE = _Kind("raw_store", "mlbsdk_raw_stores", RawStoreDecl)
 _WRITER = _Kind("writer", "mlbsdk_writers", WriterDecl)
 _QUALITY = _Kind("quality", "mlbsdk_quality", QualityDecl)
 _LISTENER = _Kind("listener", "mlbsdk_listeners", ListenerDecl)
 _COMMAND = _Kind("command", "mlbsdk_commands", CommandDecl)
-_KINDS: tuple[_Kind[Any], ...] = (_TRANSFORM, _SOURCE, _WRITER, _QUALITY, _LISTENER, _COMMAND)
+_KINDS: tuple[_Kind[Any], ...] = (_TRANSFORM, _SOURCE, _RAW_STORE, _WRITER, _QUALITY, _LISTENER, _COMMAND)
 _HOOKS = tuple(kind.hook for kind in _KINDS)
-_NOUNS = {"quality": "quality engine"}
+_NOUNS = {"quality": "quality engine", "raw_store": "raw store"}
 
 
 @dataclass(frozen=True)
@@ -249,6 +251,10 @@ class Plugins:
         """Return the source for a URI scheme; raises as :meth:`transform`."""
         return self._get(_SOURCE, scheme)
 
+    def raw_store(self, scheme: str) -> RawStoreDecl:
+        """Return the raw store for a URI scheme; raises as :meth:`transform`."""
+        return self._get(_RAW_STORE, scheme)
+
     def writer(self, scheme: str) -> WriterDecl:
         """Return the writer for a URI scheme; raises as :meth:`transform`."""
         return self._get(_WRITER, scheme)
@@ -274,6 +280,10 @@ class Plugins:
     def sources(self) -> tuple[SourceDecl, ...]:
         """Return all usable sources."""
         return tuple(self._found(_SOURCE).usable.values())
+
+    def raw_stores(self) -> tuple[RawStoreDecl, ...]:
+        """Return all usable raw stores."""
+        return tuple(self._found(_RAW_STORE).usable.values())
 
     def writers(self) -> tuple[WriterDecl, ...]:
         """Return all usable writers."""

@@ -1,0 +1,1 @@
+"""``mlbsdk fetch``: responses of the MLB StatsAPI into raw stores."""
