@@ -27,7 +27,8 @@ def document(table: RawTable) -> sql.Composed:
     """Return the response, whether it is bare or in an envelope."""
     template = (
         "CASE WHEN jsonb_typeof({data} -> 'response') = 'object' THEN {data} -> 'response' "
-        "WHEN jsonb_typeof({data} #> '{{metadata,request}}') = 'object' AND {data} ? 'data' THEN {data} -> 'data' "
+        "WHEN jsonb_typeof({data} #> '{{metadata,request}}') = 'object' AND ({data} -> 'data') IS NOT NULL "
+        "THEN {data} -> 'data' "
         "ELSE {data} END"
     )
     return sql.SQL(template).format(data=table.column("data"))
