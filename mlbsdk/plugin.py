@@ -71,7 +71,7 @@ if TYPE_CHECKING:
     from mlbsdk.runtime.batch import Batch, Decisions, Document, TableRows, TableWritten, decisions_by_table, names_seen
     from mlbsdk.runtime.captures import capture_files, envelope_of, is_envelope, response_of, texts
     from mlbsdk.runtime.durations import seconds_of
-    from mlbsdk.runtime.parse import comparable
+    from mlbsdk.runtime.method_names import comparable
     from mlbsdk.runtime.raw import RAW_SCHEMA, RawBatch
     from mlbsdk.runtime.raw_capture import RawCapture, RawRequest, StoredCapture
     from mlbsdk.runtime.raw_stores import open_raw_store
@@ -170,7 +170,7 @@ __all__ = [
 _LAZY = {
     "postgres_quoted": ("mlbsdk.mapping.ddl", "quoted"),
     "postgres_names": ("mlbsdk.mapping.ddl", "names"),
-    "comparable": ("mlbsdk.runtime.parse", "comparable"),
+    "comparable": ("mlbsdk.runtime.method_names", "comparable"),
     "aligned": ("mlbsdk.cli.columns", "aligned"),
     "CREATE_POSTGRES_LEDGER": ("mlbsdk.mapping.ddl", "CREATE_LEDGER"),
     "CAPTURED_AT": ("mlbsdk.mapping.plan", "CAPTURED_AT"),

@@ -13,7 +13,7 @@ from mlbsdk.errors import ConfigurationError, SourceError
 from mlbsdk.mapping.infer.draft import Draft, MappingInference
 from mlbsdk.mapping.infer.names import snake_case
 from mlbsdk.runtime.captures import capture_files, envelope_of, is_envelope, response_of, texts
-from mlbsdk.runtime.parse import comparable
+from mlbsdk.runtime.method_names import comparable
 
 
 @dataclass

@@ -11,6 +11,7 @@ from mlbsdk.mapping.paths import join
 from mlbsdk.mapping.plan import RESCUED_FROM, Column, FromExpression, FromJson, FromRaw, Plan
 from mlbsdk.runtime.cut import RunStamp
 from mlbsdk.runtime.envelopes import CORRUPT, document_sql, envelope_value, with_parsed
+from mlbsdk.runtime.method_names import comparable
 from mlbsdk.runtime.rescued import with_rescued
 from mlbsdk.runtime.sql import Over, literal, name, reach, select
 from mlbsdk.runtime.values import expression, layers, misfit, raw_value, usable
@@ -183,11 +184,6 @@ def _no_items(plan: Plan) -> tuple[str, str]:
     """Return whether a capture without a key lacks all that the tables are cut from; an empty list is there."""
     lacks = " AND ".join(f"{reach('__document', place)} IS NULL" for place in plan.row_places)
     return f"({lacks})", " or ".join(join("$", place) for place in plan.row_places)
-
-
-def comparable(method: str) -> str:
-    """Return a method's name without case and separators: liveGameV1 and live_game_v1 are one."""
-    return "".join(char for char in method.lower() if char.isalnum())
 
 
 def _key_place(plan: Plan, key: str) -> str:

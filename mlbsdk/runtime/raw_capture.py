@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 #: The key of an envelope, and column of a raw table, that holds what only fetching needs.
-FETCH = "fetch"
+FETCHED = "fetched"
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class StoredCapture:
 
     @classmethod
     def of(cls, captured_at: datetime, known: Any) -> StoredCapture | None:
-        """Read :attr:`RawCapture.fetch`; None where it is not ours."""
+        """Read :attr:`RawCapture.fetched`; None where it is not ours."""
         if not isinstance(known, dict) or not isinstance(known.get("digest"), str):
             return None
         etag, modified = known.get("etag"), known.get("last_modified")
@@ -85,7 +85,7 @@ class RawCapture:
         return StoredCapture(self.captured_at, self.digest, self.etag, self.last_modified, self.is_final)
 
     @property
-    def fetch(self) -> dict[str, Any]:
+    def fetched(self) -> dict[str, Any]:
         """What a later fetch needs to know of it, as JSON data; ``request`` is the request's key."""
         known = {
             "request": self.request.key,
@@ -107,7 +107,7 @@ class RawCapture:
             "url": self.url,
             "status_code": self.status_code,
             "captured_at": iso(self.captured_at),
-            FETCH: self.fetch,
+            FETCHED: self.fetched,
         }
         # The body is set in as it came: parsing and writing it again would change numbers and order.
         return f"{json.dumps(head)[:-1]}{_RESPONSE}{self.body}}}\n"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlbsdk.errors import RawSchemaError, TargetUnwritableError
 from mlbsdk.runtime.addresses import is_local, local_path
-from mlbsdk.runtime.raw_capture import FETCH, RawCapture, RawRequest, StoredCapture
+from mlbsdk.runtime.raw_capture import FETCHED, RawCapture, RawRequest, StoredCapture
 from mlbsdk.runtime.raw_folder import raw_row
 
 if TYPE_CHECKING:
@@ -100,11 +100,11 @@ class DeltaStore:
             self._index = {}
             table = self._table()
             names = {field.name for field in table.schema().fields} if table else set()
-            if table is not None and names >= {"row_id", FETCH}:
+            if table is not None and names >= {"row_id", FETCHED}:
                 dataset = table.to_pyarrow_dataset()
                 # Texts of responses are not read: Parquet keeps columns apart.
-                for row in dataset.to_table(columns=["captured_at", "row_id", FETCH]).to_pylist():
-                    known = json.loads(row[FETCH]) if row[FETCH] else None
+                for row in dataset.to_table(columns=["captured_at", "row_id", FETCHED]).to_pylist():
+                    known = json.loads(row[FETCHED]) if row[FETCHED] else None
                     stored = StoredCapture.of(row["captured_at"], known)
                     if known is not None and stored is not None:
                         _keep(self._index, str(known["request"]), stored, row["row_id"])
@@ -129,5 +129,5 @@ def _schema() -> pa.Schema:
     text: Any = pa.string()
     fields: list[tuple[str, Any]] = [("row_id", text), ("captured_at", pa.timestamp("us", tz="UTC"))]
     fields += [(name, text) for name in ("endpoint", "method", "params", "url")]
-    fields += [("status_code", pa.int32()), ("data", text), (FETCH, text)]
+    fields += [("status_code", pa.int32()), ("data", text), (FETCHED, text)]
     return pa.schema(fields)

@@ -17,7 +17,7 @@ from typing import Any
 from mlbsdk.errors import RawSchemaError, SourceError, TargetUnwritableError
 from mlbsdk.runtime.addresses import is_local, local_path
 from mlbsdk.runtime.raw_capture import (
-    FETCH,
+    FETCHED,
     RawCapture,
     RawRequest,
     StoredCapture,
@@ -42,7 +42,7 @@ AVRO_SCHEMA = {
         *({"name": name, "type": "string"} for name in ("endpoint", "method", "params", "url")),
         {"name": "status_code", "type": "int"},
         {"name": "data", "type": "string"},
-        {"name": FETCH, "type": "string"},
+        {"name": FETCHED, "type": "string"},
     ],
 }
 _AVRO_INDEX = "mlbsdk.captures"
@@ -64,7 +64,7 @@ class Files:
         self.root = local_path(address)
 
     def prepare(self) -> None:
-        """Make the folder, and take away what a killed fetch left half written."""
+        """Make the folder, and see that it can be written."""
         with self._writing():
             self.root.mkdir(parents=True, exist_ok=True)
             probe = self.root / f".probe-{os.getpid()}{_DRAFT}"
@@ -202,7 +202,7 @@ class FolderStore:
         with self._files.reading(name), self._files.open(name) as stream:
             head = head_of(_text(name, stream, _HEAD_BYTES))
         captured_at = moment_of(head.get("captured_at")) if head else None
-        known = head.get(FETCH) if head else None
+        known = head.get(FETCHED) if head else None
         if captured_at is None or not isinstance(known, dict) or known.get("request") != request.key:
             return None
         return StoredCapture.of(captured_at, known)
@@ -238,7 +238,7 @@ class AvroStore:
 
         if not captures:
             return
-        index = json.dumps([{**one.fetch, "captured_at": one.captured_at.isoformat()} for one in captures])
+        index = json.dumps([{**one.fetched, "captured_at": one.captured_at.isoformat()} for one in captures])
         buffer = io.BytesIO()
         rows = [raw_row(capture) for capture in captures]
         writer(buffer, parse_schema(AVRO_SCHEMA), rows, codec="deflate", metadata={_AVRO_INDEX: index})
@@ -302,7 +302,7 @@ def raw_row(capture: RawCapture) -> dict[str, Any]:
         "url": capture.url,
         "status_code": capture.status_code,
         "data": capture.body,
-        FETCH: json.dumps(capture.fetch),
+        FETCHED: json.dumps(capture.fetched),
     }
 
 

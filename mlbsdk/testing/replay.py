@@ -8,7 +8,7 @@ In a test::
 
 For people: ``python -m mlbsdk.testing.replay captures/ --port 8080 --speed 60``.
 
-It knows addresses and times, and nothing of what responses say. Only captures in envelopes with a ``url`` can be served.
+It knows addresses and times, and nothing of what responses say. Only envelopes with a ``url`` can be served.
 """
 
 from __future__ import annotations
@@ -155,6 +155,8 @@ class ReplayServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = 64 * 1024  # head and body go together: apart, the second waits for the first to be confirmed
+            disable_nagle_algorithm = True
 
             def do_GET(self) -> None:
                 replay._handle(self)

@@ -34,7 +34,8 @@ from mlbsdk_plugin_postgres.raw_table import RawTable
 _STAGING = """
     CREATE TEMPORARY TABLE mlbsdk_captures (
         number int PRIMARY KEY, name text, target text, transform text, captured_at timestamptz, is_stated boolean,
-        endpoint text, method text, params text, url text, status_code int, fetch text, response_key text, capture text
+        endpoint text, method text, params text, url text, status_code int,
+        fetched text, response_key text, capture text
     ) ON COMMIT DROP;
     ALTER TABLE mlbsdk_captures ALTER capture SET STORAGE EXTERNAL -- compressing what is read once takes longer
 """
@@ -47,7 +48,7 @@ _VALUES = {
     "params": "params::jsonb",
     "url": "url",
     "status_code": "status_code",
-    "fetch": "fetch::jsonb",
+    "fetched": "fetched::jsonb",
     "data": "document",
     "digest": (
         "sha256(convert_to(concat_ws(chr(31), transform, coalesce(params::jsonb::text, ''), "
@@ -109,7 +110,7 @@ class Capture:
     params: str | None
     url: str | None
     status_code: int | None
-    fetch: str | None
+    fetched: str | None
     """What only ``mlbsdk fetch`` needs to know, as JSON."""
     response_key: str | None
     """The key of the response in an envelope; None for a bare response."""
@@ -209,7 +210,7 @@ class Loader:
             params=None if params is None else json.dumps(params),
             url=_text(envelope.get("url")),
             status_code=status,
-            fetch=json.dumps(envelope["fetch"]) if isinstance(envelope.get("fetch"), dict) else None,
+            fetched=json.dumps(envelope["fetched"]) if isinstance(envelope.get("fetched"), dict) else None,
             response_key=("response" if isinstance(found.get("response"), dict) else "data") if envelope else None,
             text=text,
         )
@@ -253,7 +254,7 @@ def stage(connection: psycopg.Connection, captures: Iterable[Capture], table: st
                     capture.params,
                     capture.url,
                     capture.status_code,
-                    capture.fetch,
+                    capture.fetched,
                     capture.response_key,
                     capture.text,
                 )

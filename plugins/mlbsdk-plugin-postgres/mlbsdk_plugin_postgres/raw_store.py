@@ -26,14 +26,14 @@ from mlbsdk_plugin_postgres.connection import Database, explained
 from mlbsdk_plugin_postgres.raw_load import Capture, insert_all, stage
 
 _NEWEST = """
-    SELECT DISTINCT ON (fetch ->> 'request') fetch ->> 'request', captured_at, fetch FROM {table}
-    WHERE fetch ->> 'request' = ANY (%s) ORDER BY fetch ->> 'request', captured_at DESC, id DESC
+    SELECT DISTINCT ON (fetched ->> 'request') fetched ->> 'request', captured_at, fetched FROM {table}
+    WHERE fetched ->> 'request' = ANY (%s) ORDER BY fetched ->> 'request', captured_at DESC, id DESC
 """
-_BODY = "SELECT data::text FROM {table} WHERE fetch ->> 'request' = %s ORDER BY captured_at DESC, id DESC LIMIT 1"
+_BODY = "SELECT data::text FROM {table} WHERE fetched ->> 'request' = %s ORDER BY captured_at DESC, id DESC LIMIT 1"
 
 
 class PostgresRawStore:
-    """Raw tables of a database. A row has in its column ``fetch`` what only fetching needs.
+    """Raw tables of a database. A row has in its column ``fetched`` what only fetching needs.
 
     PostgreSQL keeps the JSON of a response, not its text: numbers and order may be written otherwise.
 
@@ -46,7 +46,7 @@ class PostgresRawStore:
     def __init__(self, address: str) -> None:
         self._database = Database.parse(address)
         self._mappings: dict[tuple[str, str], TransformMapping] | None = None
-        self._with_fetch: set[str] = set()
+        self._with_fetched: set[str] = set()
 
     def prepare(self) -> None:
         """Check that the database can be reached.
@@ -69,7 +69,7 @@ class PostgresRawStore:
         what = f"can't store captures in {self._database.shown}"
         with explained(what, WriteError), self._database.connect() as connection:
             for table in dict.fromkeys(self._table(capture.request) for capture in captures):
-                self._ensure_fetch(connection, table)
+                self._ensure_fetched(connection, table)
             stage(connection, rows, self._database.parameters.get("table"))
             insert_all(connection)
 
@@ -113,7 +113,7 @@ class PostgresRawStore:
             params=request.params,
             url=capture.url,
             status_code=capture.status_code,
-            fetch=json.dumps(capture.fetch),
+            fetched=json.dumps(capture.fetched),
             response_key=None,
             text=capture.body,
         )
@@ -141,20 +141,20 @@ class PostgresRawStore:
         """Return a query of a raw table; None where nothing was fetched into it yet."""
         schema, name = raw_table.split_name(table)
         row = connection.execute(
-            "SELECT FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attname = 'fetch' AND NOT attisdropped",
+            "SELECT FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attname = 'fetched' AND NOT attisdropped",
             (sql.Identifier(schema, name).as_string(connection),),
         ).fetchone()
         return sql.SQL(template).format(table=sql.Identifier(schema, name)) if row is not None else None
 
-    def _ensure_fetch(self, connection: psycopg.Connection, table: str) -> None:
-        """Have a raw table with the column ``fetch``, which tables of mlbsdk 0.1 lack."""
-        if table in self._with_fetch:
+    def _ensure_fetched(self, connection: psycopg.Connection, table: str) -> None:
+        """Have a raw table with the column ``fetched``, which tables of mlbsdk 0.1 lack."""
+        if table in self._with_fetched:
             return
         raw_table.create(connection, table)
         found = raw_table.find(connection, table)
-        if "fetch" not in found.columns:
-            connection.execute(sql.SQL("ALTER TABLE {} ADD COLUMN fetch jsonb").format(found.identifier))
-        index = sql.Identifier(f"{found.name[:40]}_fetch_request")
-        template = "CREATE INDEX IF NOT EXISTS {} ON {} ((fetch ->> 'request'))"
+        if "fetched" not in found.columns:
+            connection.execute(sql.SQL("ALTER TABLE {} ADD COLUMN fetched jsonb").format(found.identifier))
+        index = sql.Identifier(f"{found.name[:40]}_fetched_request")
+        template = "CREATE INDEX IF NOT EXISTS {} ON {} ((fetched ->> 'request'))"
         connection.execute(sql.SQL(template).format(index, found.identifier))
-        self._with_fetch.add(table)
+        self._with_fetched.add(table)

@@ -76,8 +76,8 @@ def fetch_season(
     first, last = _day(start, "--start"), _day(end, "--end")
     if first and last and first > last:
         raise ConfigurationError(f"--start {first} is after --end {last}")
-    about = request("season.season", {"seasonId": season, "sportId": _MLB})
-    teams = request("team.team", {"sportId": _MLB, "season": season, "hydrate": _VENUES})
+    about = request("season.seasons", {"seasonId": season, "sportId": _MLB})
+    teams = request("team.teams", {"sportId": _MLB, "season": season, "hydrate": _VENUES})
     with _fetcher(f"season {season}", options, progress) as fetcher:
         fetcher.show(f"season {season}", 0, 2)
         found = fetcher.document(about, read=True)
@@ -236,7 +236,7 @@ def _ends(fetcher: Fetcher, state: games.State, until: str) -> bool:
 
 
 def _game(game_pk: int | str) -> Request:
-    return request("game.live_game_v1", {"game_pk": _whole_number(game_pk)})
+    return request("game.liveGameV1", {"game_pk": _whole_number(game_pk)})
 
 
 def _game_is_final(parsed: Any, captured_at: datetime) -> bool:

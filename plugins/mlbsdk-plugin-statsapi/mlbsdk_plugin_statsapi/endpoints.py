@@ -17,7 +17,6 @@ from mlbsdk.plugin import (
     RawRequest,
     comparable,
     did_you_mean,
-    load_mapping,
     shortened,
 )
 
@@ -116,6 +115,8 @@ def _by_name(name: str) -> tuple[str, list[EndpointMethod]] | None:
 
 def _aliases(name: str, plugins: Plugins | None) -> Iterable[str]:
     """Return what else the method of a transform's mapping is called: team.team is teams."""
+    from mlbsdk.plugin import load_mapping  # it brings the mapping language, which takes as long as all else
+
     try:
         mapping = load_mapping((plugins or Plugins.load()).transform(name)).mapping
     except MlbsdkError:  # no such transform: the name is told as that of no method
@@ -144,7 +145,7 @@ def _chosen(variants: Sequence[EndpointMethod], given: Mapping[str, str]) -> End
 
 def _check(name: str, method: EndpointMethod, given: Mapping[str, str]) -> None:
     params: dict[str, dict[str, Any]] = {param["name"]: param for param in [*method.query_params, *method.path_params]}
-    known = [*params, *EVERYWHERE]
+    known = list(dict.fromkeys([*params, *EVERYWHERE]))
     for key, value in given.items():
         if key not in params:
             near = did_you_mean(key, known) or did_you_mean(comparable(key), map(comparable, known))

@@ -202,15 +202,15 @@ def _run(as_json: bool, work: Callable[[Progress], FetchReport]) -> None:
 
 
 def _interrupted(report: FetchReport | None, problem: BaseException) -> dict[str, Any]:
-    known = report.to_json() if report else {"version": 1, "status": "failed", "errors": []}
+    known: dict[str, Any] = report.to_json() if report else {"version": 1, "status": "failed", "errors": []}
     reasons = [str(problem)] if isinstance(problem, MlbsdkError) else ["stopped"]
     return {**known, "errors": [*known["errors"], *reasons]}
 
 
 def _show(report: FetchReport) -> None:
     columns = ("stored", "unchanged", "skipped", "missing", "failed", "requests", "retries")
-    head, figures = tuple(map(str.upper, columns)), tuple(str(getattr(report, name)) for name in columns)
-    for line in aligned([head, figures]):
+    head = tuple(name.upper() for name in columns)
+    for line in aligned([head, tuple(str(getattr(report, name)) for name in columns)]):
         typer.echo(line)
     typer.echo(f"{report.name}: {report.status} in {report.duration_s:.1f} s. Stored in {_shown(report.to)}")
     for text in report.notes:
