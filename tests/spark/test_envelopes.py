@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from datetime import datetime, timezone
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,8 @@ def plan() -> Plan:
 def test_every_envelope_gives_the_same_document(
     spark: SparkSession, tmp_path: Path, live_game: Path, plan: Plan
 ) -> None:
+    from pyspark.sql import functions as F
+
     text = gzip.decompress(live_game.read_bytes()).decode()
     capture = json.loads(text)
     envelope, response = envelope_of(capture), response_of(capture)
@@ -82,11 +85,11 @@ def test_every_envelope_gives_the_same_document(
         "delta": TableSource("delta", str(tmp_path / "delta"), {}),
         "avro": TableSource("avro", str(tmp_path / "avro"), {}),
     }
-    found = {}
-    for name, source in sources.items():
-        parsed = parse(source.read(spark, mapping).frame, plan, STAMP)
-        (row,) = parsed.selectExpr(*TOLD, "document_columns", "sha2(to_json(document), 256) AS document").collect()
-        found[name] = row.asDict(recursive=True)
+    raw = [source.read(spark, mapping).frame.withColumn("row_id", F.lit(name)) for name, source in sources.items()]
+    parsed = parse(reduce(lambda one, other: one.unionByName(other), raw), plan, STAMP)
+    rows = parsed.selectExpr("row_id", *TOLD, "document_columns", "sha2(to_json(document), 256) AS document").collect()
+    found = {row.row_id: row.asDict(recursive=True) for row in rows}
+    assert set(found) == set(sources)
     assert {row["problem"] for row in found.values()} == {None}
     assert {str(row["document_columns"]) for row in found.values()} == {str(found["bare"]["document_columns"])}
     # The library leaves the copyright out.

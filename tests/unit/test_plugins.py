@@ -34,7 +34,7 @@ class Install(Protocol):
 
 
 HEAD = """
-from mlbsdk import CommandDecl, ListenerDecl, QualityDecl, SourceDecl, SparkRequirements, TransformDecl
+from mlbsdk import CommandDecl, ListenerDecl, QualityDecl, RawStoreDecl, SourceDecl, SparkRequirements, TransformDecl
 from mlbsdk import WriterDecl, hookimpl
 
 MLBSDK_PLUGIN_API = 1
@@ -116,7 +116,14 @@ def test_an_installed_plugin_is_ready(install: Install) -> None:
 
 
 def test_every_hook_reaches_its_accessor(install: Install) -> None:
-    kinds = {"source": "Source", "writer": "Writer", "quality": "Quality", "listener": "Listener", "command": "Command"}
+    kinds = {
+        "source": "Source",
+        "raw_store": "RawStore",
+        "writer": "Writer",
+        "quality": "Quality",
+        "listener": "Listener",
+        "command": "Command",
+    }
     hooks = {kind: "mlbsdk_quality" if kind == "quality" else f"mlbsdk_{kind}s" for kind in kinds}
     code = "".join(
         f"@hookimpl\ndef {hooks[kind]}():\n    yield {name}Decl(name='mine', summary='', make=made)\n"
