@@ -41,7 +41,8 @@ from mlbsdk.mapping.plan import Plan
 from mlbsdk.plugins import Plugins
 from mlbsdk.report import RunReport, TableReport
 from mlbsdk.runtime.cut import cut
-from mlbsdk.runtime.parse import envelope_ddl, parse
+from mlbsdk.runtime.envelopes import envelope_ddl
+from mlbsdk.runtime.parse import parse
 from mlbsdk.runtime.run import RunRequest, load_mapping, run
 from mlbsdk.runtime.session import session
 from mlbsdk.runtime.sources import FileSource

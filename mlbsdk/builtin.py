@@ -11,6 +11,8 @@ from mlbsdk.hookspecs import (
     ListenerDecl,
     QualityDecl,
     QualityEngine,
+    RawStore,
+    RawStoreDecl,
     RunListener,
     Source,
     SourceDecl,
@@ -41,6 +43,16 @@ def mlbsdk_sources() -> Iterable[SourceDecl]:
         SourceDecl(name="delta", summary="A raw table in Delta Lake.", make=_table_source("delta"), spark=_DELTA),
         SourceDecl(name="avro", summary="A raw table in Avro files.", make=_table_source("avro"), spark=_AVRO),
         SourceDecl(name="parquet", summary="A raw table in Parquet files.", make=_table_source("parquet")),
+    ]
+
+
+@hookimpl
+def mlbsdk_raw_stores() -> Iterable[RawStoreDecl]:
+    """A folder of captures, and raw tables in Delta and Avro."""
+    return [
+        RawStoreDecl(name="file", summary="A folder of captures, each a file.", make=_folder_store),
+        RawStoreDecl(name="delta", summary="A raw table in Delta Lake, appended to.", make=_delta_store),
+        RawStoreDecl(name="avro", summary="A raw table in Avro, a file a batch.", make=_avro_store),
     ]
 
 
@@ -96,6 +108,24 @@ def _table_source(format: str) -> Callable[[str, Mapping[str, object]], Source]:
         return TableSource(format, address, options)
 
     return make
+
+
+def _folder_store(address: str, options: Mapping[str, object]) -> RawStore:
+    from mlbsdk.runtime.raw_folder import FolderStore
+
+    return FolderStore(address, options)
+
+
+def _delta_store(address: str, options: Mapping[str, object]) -> RawStore:
+    from mlbsdk.runtime.raw_delta import DeltaStore
+
+    return DeltaStore(address, options)
+
+
+def _avro_store(address: str, options: Mapping[str, object]) -> RawStore:
+    from mlbsdk.runtime.raw_folder import AvroStore
+
+    return AvroStore(address, options)
 
 
 def _delta_writer(address: str, options: Mapping[str, object]) -> Writer:

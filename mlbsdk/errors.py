@@ -137,6 +137,12 @@ class RawSchemaError(MlbsdkError):
     code = "MLBSDK303"
 
 
+class FetchError(MlbsdkError):
+    """An API did not answer a request, however often it was asked, or refused it; what was stored before is there."""
+
+    code = "MLBSDK304"
+
+
 class QualityGateError(MlbsdkError):
     """Rows break rules of severity error, and the policy is ``fail``: nothing was published."""
 

@@ -12,7 +12,7 @@ Register the module in ``pyproject.toml``::
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from mlbsdk.report import RunReport
     from mlbsdk.runtime.batch import Batch, TableWritten
     from mlbsdk.runtime.raw import RawBatch
+    from mlbsdk.runtime.raw_capture import RawCapture, RawRequest, StoredCapture
     from mlbsdk.runtime.transformation import BaseTransformation
 
 #: Major version of the hook specifications; a plugin states the one it was built for: ``MLBSDK_PLUGIN_API = 1``.
@@ -249,6 +250,50 @@ class SourceDecl:
     """(the address, options) -> Source. Options are ``plan``, the compiled mapping, and ``where``, the values that root
     fields must have, by field; a source that can't look them up raises ConfigurationError."""
     spark: SparkRequirements = field(default_factory=SparkRequirements)
+
+
+class RawStore(Protocol):
+    """Keeps captures as they came, and only adds to them; a source of the same scheme reads them.
+
+    Captures are stored whole or not at all, whatever happens on the way.
+    """
+
+    batch: int
+    """How many captures the store likes to get at once: 1, or more where each append costs a commit or a file."""
+
+    def prepare(self) -> None:
+        """Check that the store can be written; before anything is asked of an API.
+
+        Raises:
+            TargetUnwritableError: nothing can be written at the address.
+        """
+        ...
+
+    def append(self, captures: Sequence[RawCapture]) -> None:
+        """Store captures. After an error those of the call that are stored are stored whole."""
+        ...
+
+    def newest(self, requests: Collection[RawRequest]) -> Mapping[str, StoredCapture]:
+        """Return what is known of the newest capture of each request, by the request's key; no response is read.
+
+        Captures that were not stored by :meth:`append` may be left out.
+        """
+        ...
+
+    def body(self, request: RawRequest) -> str | None:
+        """Return the response of the newest capture of a request; None where there is none."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawStoreDecl:
+    """A raw store for one URI scheme. ``file`` also serves plain paths."""
+
+    name: str
+    """The URI scheme, such as ``delta`` in ``delta:warehouse/raw``."""
+    summary: str
+    make: Callable[[str, Mapping[str, object]], RawStore]
+    """(the address, options) -> RawStore. There are no options yet."""
 
 
 class Writer(Protocol):
@@ -513,6 +558,11 @@ class Hooks:
     @_hookspec
     def mlbsdk_sources(self) -> Iterable[SourceDecl]:
         """Declare sources, by the URI scheme of ``--source``."""
+        return ()
+
+    @_hookspec
+    def mlbsdk_raw_stores(self) -> Iterable[RawStoreDecl]:
+        """Declare raw stores, by the URI scheme of ``mlbsdk fetch --to``."""
         return ()
 
     @_hookspec

@@ -14,6 +14,8 @@ KNOWN: dict[tuple[str, str], str] = {
     ("transform", "season.*"): "mlbsdk-plugin-schedule",
     ("transform", "team.*"): "mlbsdk-plugin-team",
     ("source", "postgresql"): "mlbsdk-plugin-postgres",
+    ("raw_store", "postgresql"): "mlbsdk-plugin-postgres",
+    ("command", "fetch"): "mlbsdk-plugin-statsapi",
     ("writer", "postgresql"): "mlbsdk-plugin-postgres",
     ("storage", "s3a"): "mlbsdk-plugin-s3",
     ("quality", "deequ"): "mlbsdk-plugin-deequ",

@@ -16,6 +16,7 @@ from mlbsdk.errors import (
     ConfigurationError,
     DocumentsRejectedError,
     EnvironmentProblem,
+    FetchError,
     LineageError,
     MappingError,
     MlbsdkError,
@@ -44,6 +45,8 @@ from mlbsdk.hookspecs import (
     QualityEngine,
     QuarantineStore,
     RangeSource,
+    RawStore,
+    RawStoreDecl,
     RunListener,
     Source,
     SourceDecl,
@@ -95,9 +98,12 @@ if TYPE_CHECKING:
     )
     from mlbsdk.report import RunReport
     from mlbsdk.runtime.batch import Batch, Decisions, Document, TableRows, TableWritten, decisions_by_table, names_seen
-    from mlbsdk.runtime.captures import capture_files, is_envelope, response_of, texts
-    from mlbsdk.runtime.parse import comparable
+    from mlbsdk.runtime.captures import capture_files, envelope_of, is_envelope, response_of, texts
+    from mlbsdk.runtime.durations import seconds_of
+    from mlbsdk.runtime.method_names import comparable
     from mlbsdk.runtime.raw import RAW_SCHEMA, RawBatch
+    from mlbsdk.runtime.raw_capture import RawCapture, RawRequest, StoredCapture
+    from mlbsdk.runtime.raw_stores import open_raw_store
     from mlbsdk.runtime.run import load_mapping
     from mlbsdk.runtime.selection import Condition, Place, conditions, document_key, document_tree, matching, row_places
     from mlbsdk.runtime.transformation import BaseTransformation
@@ -124,6 +130,7 @@ __all__ = [
     "Document",
     "DocumentsRejectedError",
     "EnvironmentProblem",
+    "FetchError",
     "JsonNode",
     "LineageError",
     "ListenerDecl",
@@ -144,7 +151,11 @@ __all__ = [
     "QuarantineStore",
     "RangeSource",
     "RawBatch",
+    "RawCapture",
+    "RawRequest",
     "RawSchemaError",
+    "RawStore",
+    "RawStoreDecl",
     "RunListener",
     "RunReport",
     "Source",
@@ -154,6 +165,7 @@ __all__ = [
     "Storage",
     "StorageDecl",
     "StorageError",
+    "StoredCapture",
     "StoredFile",
     "StoredSchemaError",
     "StoredTable",
@@ -185,6 +197,7 @@ __all__ = [
     "did_you_mean",
     "document_key",
     "document_tree",
+    "envelope_of",
     "hookimpl",
     "is_category",
     "is_envelope",
@@ -195,6 +208,7 @@ __all__ = [
     "names_seen",
     "not_null_rule",
     "open_columns",
+    "open_raw_store",
     "parse_path",
     "postgres_names",
     "postgres_quoted",
@@ -204,6 +218,7 @@ __all__ = [
     "range_rule",
     "response_of",
     "row_places",
+    "seconds_of",
     "shortened",
     "table_checks",
     "texts",
@@ -232,7 +247,7 @@ _LAZY = {
     "is_measured": ("mlbsdk.quality.suggestions", "is_measured"),
     "postgres_quoted": ("mlbsdk.mapping.ddl", "quoted"),
     "postgres_names": ("mlbsdk.mapping.ddl", "names"),
-    "comparable": ("mlbsdk.runtime.parse", "comparable"),
+    "comparable": ("mlbsdk.runtime.method_names", "comparable"),
     "aligned": ("mlbsdk.cli.columns", "aligned"),
     "CREATE_POSTGRES_LEDGER": ("mlbsdk.mapping.ddl", "CREATE_LEDGER"),
     "CAPTURED_AT": ("mlbsdk.mapping.plan", "CAPTURED_AT"),
@@ -273,6 +288,12 @@ _LAZY = {
     "response_of": ("mlbsdk.runtime.captures", "response_of"),
     "row_places": ("mlbsdk.runtime.selection", "row_places"),
     "texts": ("mlbsdk.runtime.captures", "texts"),
+    "RawCapture": ("mlbsdk.runtime.raw_capture", "RawCapture"),
+    "RawRequest": ("mlbsdk.runtime.raw_capture", "RawRequest"),
+    "StoredCapture": ("mlbsdk.runtime.raw_capture", "StoredCapture"),
+    "open_raw_store": ("mlbsdk.runtime.raw_stores", "open_raw_store"),
+    "envelope_of": ("mlbsdk.runtime.captures", "envelope_of"),
+    "seconds_of": ("mlbsdk.runtime.durations", "seconds_of"),
 }
 
 

@@ -39,6 +39,7 @@ from mlbsdk.hookspecs import (
     Hooks,
     ListenerDecl,
     QualityDecl,
+    RawStoreDecl,
     SourceDecl,
     SparkRequirements,
     StorageDecl,
@@ -54,7 +55,15 @@ DISABLED = "MLBSDK_DISABLED_PLUGINS"
 _REASON_LENGTH = 300
 
 AnyDecl: TypeAlias = (
-    TransformDecl | SourceDecl | WriterDecl | StorageDecl | QualityDecl | ListenerDecl | DerivedDecl | CommandDecl
+    TransformDecl
+    | SourceDecl
+    | RawStoreDecl
+    | WriterDecl
+    | StorageDecl
+    | QualityDecl
+    | ListenerDecl
+    | DerivedDecl
+    | CommandDecl
 )
 D = TypeVar("D", bound=AnyDecl)
 P = ParamSpec("P")
@@ -72,15 +81,26 @@ class _Kind(Generic[D]):
 
 _TRANSFORM = _Kind("transform", "mlbsdk_transforms", TransformDecl)
 _SOURCE = _Kind("source", "mlbsdk_sources", SourceDecl)
+_RAW_STORE = _Kind("raw_store", "mlbsdk_raw_stores", RawStoreDecl)
 _WRITER = _Kind("writer", "mlbsdk_writers", WriterDecl)
 _STORAGE = _Kind("storage", "mlbsdk_storages", StorageDecl)
 _QUALITY = _Kind("quality", "mlbsdk_quality", QualityDecl)
 _LISTENER = _Kind("listener", "mlbsdk_listeners", ListenerDecl)
 _DERIVED = _Kind("derived", "mlbsdk_derived", DerivedDecl)
 _COMMAND = _Kind("command", "mlbsdk_commands", CommandDecl)
-_KINDS: tuple[_Kind[Any], ...] = (_TRANSFORM, _SOURCE, _WRITER, _STORAGE, _QUALITY, _LISTENER, _DERIVED, _COMMAND)
+_KINDS: tuple[_Kind[Any], ...] = (
+    _TRANSFORM,
+    _SOURCE,
+    _RAW_STORE,
+    _WRITER,
+    _STORAGE,
+    _QUALITY,
+    _LISTENER,
+    _DERIVED,
+    _COMMAND,
+)
 _HOOKS = tuple(kind.hook for kind in _KINDS)
-_NOUNS = {"quality": "quality engine", "derived": "derived table"}
+_NOUNS = {"quality": "quality engine", "derived": "derived table", "raw_store": "raw store"}
 
 
 @dataclass(frozen=True)
@@ -255,6 +275,10 @@ class Plugins:
         """Return the source for a URI scheme; raises as :meth:`transform`."""
         return self._get(_SOURCE, scheme)
 
+    def raw_store(self, scheme: str) -> RawStoreDecl:
+        """Return the raw store for a URI scheme; raises as :meth:`transform`."""
+        return self._get(_RAW_STORE, scheme)
+
     def writer(self, scheme: str) -> WriterDecl:
         """Return the writer for a URI scheme; raises as :meth:`transform`."""
         return self._get(_WRITER, scheme)
@@ -288,6 +312,10 @@ class Plugins:
     def sources(self) -> tuple[SourceDecl, ...]:
         """Return all usable sources."""
         return tuple(self._found(_SOURCE).usable.values())
+
+    def raw_stores(self) -> tuple[RawStoreDecl, ...]:
+        """Return all usable raw stores."""
+        return tuple(self._found(_RAW_STORE).usable.values())
 
     def writers(self) -> tuple[WriterDecl, ...]:
         """Return all usable writers."""

@@ -19,7 +19,8 @@ from mlbsdk.mapping.plan import FromJson, Plan
 from mlbsdk.plugins import Plugins
 from mlbsdk.runtime.cut import RunStamp
 from mlbsdk.runtime.interpreting import interpreting
-from mlbsdk.runtime.parse import comparable, parse
+from mlbsdk.runtime.method_names import comparable
+from mlbsdk.runtime.parse import parse
 from mlbsdk.runtime.preparation import load_mapping, make_source
 from mlbsdk.runtime.raw import RAW_SCHEMA, RawBatch
 from mlbsdk.runtime.selection import Place, filter_place, tree_of

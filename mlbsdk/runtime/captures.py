@@ -86,10 +86,41 @@ def _opened(file: str) -> IO[bytes]:
 
 
 def is_envelope(capture: Any) -> bool:
-    """Whether a capture is an envelope of pymlb-statsapi: the response is in it."""
-    return isinstance(capture, dict) and isinstance(capture.get("response"), dict)
+    """Whether a capture is an envelope of pymlb-statsapi or mlbsdk: the response is in it."""
+    return isinstance(capture, dict) and (isinstance(capture.get("response"), dict) or _is_saved(capture))
 
 
 def response_of(capture: Any) -> Any:
     """Return the response of a capture, bare or in an envelope."""
-    return capture["response"] if is_envelope(capture) else capture
+    if not is_envelope(capture):
+        return capture
+    return capture["data"] if _is_saved(capture) else capture["response"]
+
+
+def envelope_of(capture: Any) -> dict[str, Any]:
+    """Return what an envelope says of its response: endpoint, method, path_params, query_params, url, ...
+
+    What pymlb-statsapi 1.4 saves has other names; they come as those of mlbsdk. Empty for a bare response.
+    """
+    if not is_envelope(capture):
+        return {}
+    if not _is_saved(capture):
+        return {key: value for key, value in capture.items() if key != "response"}
+    request, response = capture["metadata"]["request"], capture["metadata"].get("response")
+    found = {ours: request.get(theirs) for ours, theirs in _SAVED_REQUEST.items()}
+    return found | {"status_code": response.get("status_code") if isinstance(response, dict) else None}
+
+
+_SAVED_REQUEST = {
+    "endpoint": "endpoint_name",
+    "method": "method_name",
+    "path_params": "path_params",
+    "query_params": "query_params",
+    "url": "url",
+    "captured_at": "timestamp",
+}
+
+
+def _is_saved(capture: dict[str, Any]) -> bool:
+    metadata = capture.get("metadata")
+    return isinstance(metadata, dict) and isinstance(metadata.get("request"), dict) and "data" in capture

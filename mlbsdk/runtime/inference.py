@@ -12,8 +12,8 @@ from typing import Any
 from mlbsdk.errors import ConfigurationError, SourceError
 from mlbsdk.mapping.infer.draft import Draft, MappingInference
 from mlbsdk.mapping.infer.names import snake_case
-from mlbsdk.runtime.captures import capture_files, is_envelope, response_of, texts
-from mlbsdk.runtime.parse import comparable
+from mlbsdk.runtime.captures import capture_files, envelope_of, is_envelope, response_of, texts
+from mlbsdk.runtime.method_names import comparable
 
 
 @dataclass
@@ -40,7 +40,7 @@ def infer(sources: Sequence[str], name: str | None = None) -> Inferred:
     inference, skipped = MappingInference(name), Counter[str]()
     for file, capture in _captures(sources):
         document = response_of(capture)
-        envelope = capture if is_envelope(capture) else None
+        envelope = envelope_of(capture) if is_envelope(capture) else None
         reason = _refused(name, envelope)
         if reason:
             skipped[reason] += 1
@@ -84,8 +84,9 @@ def _refused(name: str, envelope: dict[str, Any] | None) -> str:
 def _name_in(sources: Sequence[str]) -> str:
     names = Counter[str]()
     for _, capture in _captures(sources):
-        if is_envelope(capture):
-            names[f"{_identifier(capture.get('endpoint'))}.{_identifier(capture.get('method'))}"] += 1
+        envelope = envelope_of(capture)
+        if envelope:
+            names[f"{_identifier(envelope.get('endpoint'))}.{_identifier(envelope.get('method'))}"] += 1
     names.pop("field.field", None)
     if len(names) != 1:
         listed = f"they are of {', '.join(sorted(names))}" if names else "they have no envelope that tells"

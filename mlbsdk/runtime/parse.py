@@ -8,18 +8,16 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mlbsdk.mapping.paths import join
-from mlbsdk.mapping.plan import RESCUED_FROM, Column, FromExpression, FromJson, FromRaw, Node, Plan
-from mlbsdk.mapping.tree import ENVELOPE_VALUES
+from mlbsdk.mapping.plan import RESCUED_FROM, Column, FromExpression, FromJson, FromRaw, Plan
 from mlbsdk.runtime.cut import RunStamp
+from mlbsdk.runtime.envelopes import CORRUPT, document_sql, envelope_value, with_parsed
+from mlbsdk.runtime.method_names import comparable
 from mlbsdk.runtime.rescued import with_rescued
 from mlbsdk.runtime.sql import Over, literal, name, reach, select
 from mlbsdk.runtime.values import expression, layers, misfit, raw_value, usable
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
-
-_CORRUPT = "_corrupt"
-_RESPONSE = "response"
 
 
 @dataclass(frozen=True)
@@ -65,8 +63,7 @@ def query(plan: Plan, raw: str, stamp: RunStamp, keep: tuple[str, ...] = ()) -> 
 
 
 def _query(plan: Plan, raw: str, run_id: str, transformed_at: str, keep: tuple[str, ...] = ()) -> str:
-    options = f"map('mode', 'PERMISSIVE', 'columnNameOfCorruptRecord', {literal(_CORRUPT)})"
-    parsed = select(["*", f"from_json(data, {literal(envelope_ddl(plan.document))}, {options}) AS __p"], raw)
+    parsed = with_parsed(raw, plan.document, corrupt=True)
     kept = [*([] if plan.not_rescued is None else [RESCUED_FROM]), *keep]
     more = [f"{run_id} AS __run_id", f"{transformed_at} AS __transformed_at"]
     more += [f"{column} AS __{column}" for column in kept]
@@ -98,56 +95,33 @@ def _query(plan: Plan, raw: str, run_id: str, transformed_at: str, keep: tuple[s
     )
 
 
-def envelope_ddl(document: Node) -> str:
-    """Return the schema that reads a bare response and a pymlb-statsapi envelope alike, mapped paths only."""
-    fields = dict.fromkeys((*ENVELOPE_VALUES, _CORRUPT), "string")
-    fields[_RESPONSE] = spark_type(document)
-    fields |= {field: spark_type(child) for field, child in document.fields.items()}
-    return ", ".join(f"{name(field)} {kind}" for field, kind in fields.items())
-
-
-def spark_type(node: Node) -> str:
-    """Return the Spark type that reads a node of the mapping's tree; leaves are text."""
-    if node.kind == "leaf":
-        return "string"
-    if node.kind == "object":
-        return "struct<" + ",".join(f"{name(field)}:{spark_type(child)}" for field, child in node.fields.items()) + ">"
-    assert node.item is not None
-    return f"array<{spark_type(node.item)}>" if node.kind == "array" else f"map<string,{spark_type(node.item)}>"
-
-
-def document_sql(document: Node) -> str:
-    """Return the response of ``__p``, parsed by :func:`envelope_ddl`: of a bare body and of an envelope alike."""
-    bare = ", ".join(f"{literal(field)}, __p.{name(field)}" for field in document.fields)
-    return f"coalesce(__p.{_RESPONSE}, named_struct({bare}))"
-
-
 def _merged_params() -> str:
     """Return path and query parameters as one JSON object; path parameters win, they identify the document."""
 
     def entries(field: str) -> str:
-        return f"coalesce(from_json(__p.{field}, 'map<string,string>'), cast(map() AS map<string,string>))"
+        none = "cast(map() AS map<string,string>)"
+        return f"coalesce(from_json({envelope_value(field)}, 'map<string,string>'), {none})"
 
     query_only = (
         f"map_filter({entries('query_params')}, (k, v) -> NOT array_contains(map_keys({entries('path_params')}), k))"
     )
-    given = "__p.path_params IS NOT NULL OR __p.query_params IS NOT NULL"
+    given = f"coalesce({envelope_value('path_params')}, {envelope_value('query_params')}) IS NOT NULL"
     return f"CASE WHEN {given} THEN to_json(map_concat({entries('path_params')}, {query_only})) END"
 
 
 _PASSED_ON = ("endpoint", "method", "params", "url", "status_code")
 _OPENED = [
     "row_id AS __row_id",
-    "coalesce(captured_at, to_timestamp(__p.captured_at)) AS __captured_at",
-    "coalesce(endpoint, __p.endpoint) AS __endpoint",
-    "coalesce(method, __p.method) AS __method",
+    f"coalesce(captured_at, to_timestamp({envelope_value('captured_at')})) AS __captured_at",
+    f"coalesce(endpoint, {envelope_value('endpoint')}) AS __endpoint",
+    f"coalesce(method, {envelope_value('method')}) AS __method",
     f"coalesce(params, {_merged_params()}) AS __params",
-    "coalesce(url, __p.url) AS __url",
-    "coalesce(status_code, cast(__p.status_code AS int)) AS __status_code",
+    f"coalesce(url, {envelope_value('url')}) AS __url",
+    f"coalesce(status_code, cast({envelope_value('status_code')} AS int)) AS __status_code",
     "origin AS __origin",
     "modified_at AS __modified_at",
     "octet_length(data) AS __data_bytes",
-    f"__p.{_CORRUPT} IS NOT NULL AS __is_corrupt",
+    f"__p.{CORRUPT} IS NOT NULL AS __is_corrupt",
     "__p IS NULL AS __is_empty",
 ]
 
@@ -210,11 +184,6 @@ def _no_items(plan: Plan) -> tuple[str, str]:
     """Return whether a capture without a key lacks all that the tables are cut from; an empty list is there."""
     lacks = " AND ".join(f"{reach('__document', place)} IS NULL" for place in plan.row_places)
     return f"({lacks})", " or ".join(join("$", place) for place in plan.row_places)
-
-
-def comparable(method: str) -> str:
-    """Return a method's name without case and separators: liveGameV1 and live_game_v1 are one."""
-    return "".join(char for char in method.lower() if char.isalnum())
 
 
 def _key_place(plan: Plan, key: str) -> str:

@@ -22,7 +22,8 @@ from mlbsdk.mapping.paths import join, parse_path
 from mlbsdk.mapping.plan import Node, Plan
 from mlbsdk.mapping.types import ColumnType
 from mlbsdk.mapping.yaml_file import Positions
-from mlbsdk.runtime.parse import document_sql, is_of_other, spark_type
+from mlbsdk.runtime.envelopes import document_sql, envelope_value, with_parsed
+from mlbsdk.runtime.parse import is_of_other
 from mlbsdk.runtime.raw import RAW_SCHEMA, RawBatch
 from mlbsdk.runtime.sql import Over, literal, name, reach, select
 
@@ -118,7 +119,7 @@ def matching(rows: DataFrame, wanted: Iterable[Condition]) -> DataFrame:
         return rows
     tree = tree_of(condition.place.path for condition in found if condition.place.parameter is None)
     with Over(rows) as over:
-        parsed = select(["*", f"from_json(data, {literal(_ddl(tree))}) AS __p"], over.name)
+        parsed = with_parsed(over.name, tree, values=("path_params", "query_params"))
         opened = select(["*", f"{document_sql(tree) if tree.fields else 'NULL'} AS __document"], parsed)
         return over.run(select(map(name, RAW_SCHEMA), opened, " AND ".join(map(_is_met, found))))
 
@@ -140,8 +141,8 @@ class OwnCaptures:
         """Return the raw rows that may be of the mapping."""
         raw = self.source.read(spark, mapping)
         with Over(raw.frame) as over:
-            parsed = select(["*", f"from_json(data, {literal('endpoint string, method string')}) AS __p"], over.name)
-            endpoint, method = "coalesce(endpoint, __p.endpoint)", "coalesce(method, __p.method)"
+            parsed = with_parsed(over.name, Node("object"), values=("endpoint", "method"))
+            endpoint, method = (f"coalesce({key}, {envelope_value(key)})" for key in ("endpoint", "method"))
             of_other = is_of_other(endpoint, method, mapping.source.endpoint, mapping.methods)
             frame = over.run(select(map(name, RAW_SCHEMA), parsed, f"NOT coalesce({of_other}, FALSE)"))
         # A file may hold nothing of this mapping.
@@ -211,14 +212,6 @@ def tree_of(paths: Iterable[tuple[str | int, ...]]) -> Node:
     return root
 
 
-def _ddl(tree: Node) -> str:
-    fields = dict.fromkeys(("path_params", "query_params"), "string")
-    if tree.fields:
-        fields["response"] = spark_type(tree)
-    fields |= {field: spark_type(child) for field, child in tree.fields.items()}
-    return ", ".join(f"{name(field)} {kind}" for field, kind in fields.items())
-
-
 def _is_met(condition: Condition) -> str:
     place = condition.place
     text = reach("__document", place.path) if place.parameter is None else _parameter(place.parameter)
@@ -235,5 +228,5 @@ def _parameter(parameter: str) -> str:
     def one(holder: str) -> str:
         return f"from_json({holder}, 'map<string,string>')[{literal(parameter)}]"
 
-    enveloped = f"coalesce({one('__p.path_params')}, {one('__p.query_params')})"
+    enveloped = f"coalesce({one(envelope_value('path_params'))}, {one(envelope_value('query_params'))})"
     return f"CASE WHEN params IS NOT NULL THEN {one('params')} ELSE {enveloped} END"

@@ -15,15 +15,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mlbsdk.testing.golden import Golden
     from mlbsdk.testing.mini import MAPPING, Capture, expected, save
+    from mlbsdk.testing.replay import ReplayServer
     from mlbsdk.testing.running import run_listeners
     from mlbsdk.testing.warehouse import Warehouse
 
-__all__ = ["MAPPING", "Capture", "Golden", "Warehouse", "expected", "run_listeners", "save"]
+__all__ = ["MAPPING", "Capture", "Golden", "ReplayServer", "Warehouse", "expected", "run_listeners", "save"]
 
 _LAZY = {
     "MAPPING": "mlbsdk.testing.mini",
     "Capture": "mlbsdk.testing.mini",
     "Golden": "mlbsdk.testing.golden",
+    "ReplayServer": "mlbsdk.testing.replay",
     "Warehouse": "mlbsdk.testing.warehouse",
     "expected": "mlbsdk.testing.mini",
     "run_listeners": "mlbsdk.testing.running",

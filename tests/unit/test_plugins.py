@@ -34,8 +34,8 @@ class Install(Protocol):
 
 
 HEAD = """
-from mlbsdk import CommandDecl, ListenerDecl, QualityDecl, SourceDecl, SparkRequirements, TransformDecl
-from mlbsdk import StorageDecl, WriterDecl, hookimpl
+from mlbsdk import CommandDecl, ListenerDecl, QualityDecl, RawStoreDecl, SourceDecl, SparkRequirements
+from mlbsdk import StorageDecl, TransformDecl, WriterDecl, hookimpl
 
 MLBSDK_PLUGIN_API = 1
 
@@ -116,7 +116,7 @@ def test_an_installed_plugin_is_ready(install: Install) -> None:
 
 
 def test_every_hook_reaches_its_accessor(install: Install) -> None:
-    kinds = {"source": "Source", "writer": "Writer", "storage": "Storage"}
+    kinds = {"source": "Source", "raw_store": "RawStore", "writer": "Writer", "storage": "Storage"}
     kinds |= {"quality": "Quality", "listener": "Listener", "command": "Command"}
     hooks = {kind: "mlbsdk_quality" if kind == "quality" else f"mlbsdk_{kind}s" for kind in kinds}
     code = "".join(

@@ -16,7 +16,7 @@ from mlbsdk.errors import MlbsdkError
 from mlbsdk.mapping import plan
 from mlbsdk.mapping.expressions import FUNCTIONS
 from mlbsdk.mapping.types import NAMES, ColumnType
-from mlbsdk.runtime import batch, raw
+from mlbsdk.runtime import batch, raw, raw_capture
 
 _FAMILIES = {
     "1": "Plugins",
@@ -201,6 +201,7 @@ _GIVEN = (
 )
 _PASSED: dict[ModuleType, tuple[str, ...]] = {
     raw: ("RawBatch",),
+    raw_capture: ("RawRequest", "RawCapture", "StoredCapture"),
     batch: ("Batch", "TableRows", "Document", "TableWritten"),
     plan: ("Plan", "Table", "Column"),
     report: ("RunReport", "TableReport", "RuleReport", "DriftReport", "DocumentsReport"),
@@ -209,6 +210,29 @@ _PASSED: dict[ModuleType, tuple[str, ...]] = {
 
 _MEANINGS = {
     "RawBatch": {"frame": "The raw rows."},
+    "RawRequest": {
+        "endpoint": "As the API calls it.",
+        "method": "As the API calls it.",
+        "path_params": "Parameters in the path, by name.",
+        "query_params": "Parameters after it, by name.",
+    },
+    "RawCapture": {
+        "request": "What was asked for.",
+        "captured_at": "When the response had come, UTC.",
+        "url": "The whole address, without user and password.",
+        "status_code": "The answer's HTTP status.",
+        "body": "The response's JSON text, as it came.",
+        "digest": "Of what the response says; a fetcher decides which parts count.",
+        "etag": "The server's ETag, if it sent one.",
+        "last_modified": "The server's Last-Modified, if it sent one.",
+        "is_final": "Whether the document will not change any more, as far as its fetcher could tell.",
+        "elapsed_ms": "How long the API took, in milliseconds.",
+    },
+    "StoredCapture": {
+        "captured_at": "As in `RawCapture`.",
+        "etag": "As in `RawCapture`.",
+        "last_modified": "As in `RawCapture`.",
+    },
     "Batch": {
         "spark": "The session.",
         "plan": "The compiled mapping.",

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from mlbsdk import CommandDecl, SourceDecl, SparkRequirements, WriterDecl, hookimpl
+from mlbsdk import CommandDecl, RawStoreDecl, SourceDecl, SparkRequirements, WriterDecl, hookimpl
 
 if TYPE_CHECKING:
     import typer
 
-    from mlbsdk.plugin import Source, Writer
+    from mlbsdk.plugin import RawStore, Source, Writer
 
 MLBSDK_PLUGIN_API = 1
 
@@ -21,6 +21,12 @@ _JDBC = SparkRequirements(packages=("org.postgresql:postgresql:42.7.14",))
 def mlbsdk_sources() -> Iterable[SourceDecl]:
     """Raw tables in PostgreSQL."""
     return [SourceDecl(name="postgresql", summary="A raw table in PostgreSQL.", make=_source, spark=_JDBC)]
+
+
+@hookimpl
+def mlbsdk_raw_stores() -> Iterable[RawStoreDecl]:
+    """Raw tables in PostgreSQL."""
+    return [RawStoreDecl(name="postgresql", summary="Raw tables in PostgreSQL, inserted into.", make=_raw_store)]
 
 
 @hookimpl
@@ -53,6 +59,12 @@ def _source(address: str, options: Mapping[str, object]) -> Source:
     from mlbsdk_plugin_postgres.source import PostgresSource
 
     return PostgresSource(address, options)
+
+
+def _raw_store(address: str, options: Mapping[str, object]) -> RawStore:
+    from mlbsdk_plugin_postgres.raw_store import PostgresRawStore
+
+    return PostgresRawStore(address)
 
 
 def _writer(address: str, options: Mapping[str, object]) -> Writer:

@@ -1,6 +1,6 @@
 """What a raw row says of its capture, as SQL. Queries call the raw table ``raw``; texts are quoted, never formatted in.
 
-The meaning is that of the core's parsing: a document is a bare response or an envelope with it below ``response``, and
+The meaning is that of the core's parsing: a document is a bare response or in an envelope, and
 what a raw column does not tell the envelope may.
 """
 
@@ -25,7 +25,12 @@ def can_see(table: RawTable, place: Place) -> bool:
 
 def document(table: RawTable) -> sql.Composed:
     """Return the response, whether it is bare or in an envelope."""
-    template = "CASE WHEN jsonb_typeof({data} -> 'response') = 'object' THEN {data} -> 'response' ELSE {data} END"
+    template = (
+        "CASE WHEN jsonb_typeof({data} -> 'response') = 'object' THEN {data} -> 'response' "
+        "WHEN jsonb_typeof({data} #> '{{metadata,request}}') = 'object' AND ({data} -> 'data') IS NOT NULL "
+        "THEN {data} -> 'data' "
+        "ELSE {data} END"
+    )
     return sql.SQL(template).format(data=table.column("data"))
 
 
@@ -36,7 +41,9 @@ def value(table: RawTable, place: Place) -> sql.Composed:
         return sql.SQL("({}) #>> {}::text[]").format(document(table), steps)
     template = (
         "CASE WHEN {params} IS NOT NULL THEN {params} ->> {name} ELSE "
-        "coalesce({data} -> 'path_params' ->> {name}, {data} -> 'query_params' ->> {name}) END"
+        "coalesce({data} -> 'path_params' ->> {name}, {data} -> 'query_params' ->> {name}, "
+        "{data} #> '{{metadata,request,path_params}}' ->> {name}, "
+        "{data} #> '{{metadata,request,query_params}}' ->> {name}) END"
     )
     params = table.column("params") if "params" in table.columns else sql.SQL("NULL::jsonb")
     return sql.SQL(template).format(params=params, data=table.column("data"), name=sql.Literal(place.parameter))
@@ -98,6 +105,12 @@ def columns(table: RawTable) -> sql.Composed:
     )
 
 
+#: Where the envelope that pymlb-statsapi 1.4 saves has what a raw row may tell.
+_SAVED = {
+    "status_code": ["metadata", "response", "status_code"],
+    "endpoint": ["metadata", "request", "endpoint_name"],
+    "method": ["metadata", "request", "method_name"],
+}
 _KINDS = {"object": "object", "map": "object", "array": "array"}
 
 
@@ -114,8 +127,10 @@ def _inner(node: JsonNode, path: str) -> Iterator[tuple[str, JsonNode]]:
 
 def _told(table: RawTable, key: str) -> sql.Composed:
     """Return what the raw row says, else what the document itself says."""
-    template = "coalesce({column}::text, {data} ->> {key})"
-    return sql.SQL(template).format(column=table.column(key), data=table.column("data"), key=sql.Literal(key))
+    template = "coalesce({column}::text, {data} ->> {key}, {data} #>> {saved}::text[])"
+    return sql.SQL(template).format(
+        column=table.column(key), data=table.column("data"), key=sql.Literal(key), saved=sql.Literal(_SAVED[key])
+    )
 
 
 def _moment(table: RawTable) -> sql.Composed:

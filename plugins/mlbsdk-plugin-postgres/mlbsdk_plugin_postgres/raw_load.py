@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
@@ -21,7 +22,7 @@ from mlbsdk.plugin import (
     TransformMapping,
     comparable,
     document_key,
-    is_envelope,
+    envelope_of,
     response_of,
     row_places,
     texts,
@@ -33,7 +34,8 @@ from mlbsdk_plugin_postgres.raw_table import RawTable
 _STAGING = """
     CREATE TEMPORARY TABLE mlbsdk_captures (
         number int PRIMARY KEY, name text, target text, transform text, captured_at timestamptz, is_stated boolean,
-        endpoint text, method text, params text, url text, status_code int, is_enveloped boolean, capture text
+        endpoint text, method text, params text, url text, status_code int,
+        fetched text, response_key text, capture text
     ) ON COMMIT DROP;
     ALTER TABLE mlbsdk_captures ALTER capture SET STORAGE EXTERNAL -- compressing what is read once takes longer
 """
@@ -46,6 +48,7 @@ _VALUES = {
     "params": "params::jsonb",
     "url": "url",
     "status_code": "status_code",
+    "fetched": "fetched::jsonb",
     "data": "document",
     "digest": (
         "sha256(convert_to(concat_ws(chr(31), transform, coalesce(params::jsonb::text, ''), "
@@ -94,7 +97,7 @@ class LoadReport:
 
 
 @dataclass(frozen=True)
-class _Capture:
+class Capture:
     """One row of a raw table, and which one."""
 
     name: str
@@ -107,7 +110,10 @@ class _Capture:
     params: str | None
     url: str | None
     status_code: int | None
-    is_enveloped: bool
+    fetched: str | None
+    """What only ``mlbsdk fetch`` needs to know, as JSON."""
+    response_key: str | None
+    """The key of the response in an envelope; None for a bare response."""
     text: str
 
 
@@ -144,46 +150,31 @@ class Loader:
         report = LoadReport(self._database.shown)
         what = f"can't load captures into {self._database.shown}"
         with explained(what, TargetUnwritableError), self._database.connect() as connection:
-            connection.execute(_STAGING)
             self._stage(connection, files, report)
             try:
                 with connection.transaction():
-                    report.tables = _insert_all(connection)
+                    report.tables = insert_all(connection)
             except psycopg.DataError:
                 _refuse_what_is_no_json(connection, report)
-                report.tables = _insert_all(connection)
+                report.tables = insert_all(connection)
         return report
 
     def _stage(self, connection: psycopg.Connection, files: Sequence[str], report: LoadReport) -> None:
-        from_file = total = 0
-        table = self._database.parameters.get("table")
-        with connection.cursor() as cursor, cursor.copy("COPY mlbsdk_captures FROM STDIN") as copy:
-            for number, capture in enumerate(self._captures(files, report)):
-                total += 1
-                from_file += capture.captured_from == "file"
-                copy.write_row(
-                    (
-                        number,
-                        capture.name,
-                        table or capture.mapping.source.raw_table,
-                        capture.mapping.name,
-                        capture.captured_at,
-                        capture.captured_from == "envelope",
-                        capture.endpoint,
-                        capture.method,
-                        capture.params,
-                        capture.url,
-                        capture.status_code,
-                        capture.is_enveloped,
-                        capture.text,
-                    )
-                )
-        if from_file:
+        captured_from: Counter[str] = Counter()
+
+        def counted() -> Iterator[Capture]:
+            for capture in self._captures(files, report):
+                captured_from[capture.captured_from] += 1
+                yield capture
+
+        stage(connection, counted(), self._database.parameters.get("table"))
+        if captured_from["file"]:
             report.notes.append(
-                f"{from_file} of {total} captures carry no capture time: their file's modification time was taken"
+                f"{captured_from['file']} of {captured_from.total()} captures carry no capture time: "
+                "their file's modification time was taken"
             )
 
-    def _captures(self, files: Sequence[str], report: LoadReport) -> Iterator[_Capture]:
+    def _captures(self, files: Sequence[str], report: LoadReport) -> Iterator[Capture]:
         for file in files:
             try:
                 for name, text in texts(file):
@@ -194,7 +185,7 @@ class Loader:
             except SourceError as problem:
                 report.rejected.append(Rejected(file, problem.message))
 
-    def _capture(self, file: str, name: str, text: str) -> _Capture:
+    def _capture(self, file: str, name: str, text: str) -> Capture:
         try:
             found = json.loads(text, parse_float=str)
         except (ValueError, RecursionError) as problem:
@@ -203,13 +194,13 @@ class Loader:
             raise _Refused("it is JSON, but no object")
         if "\x00" in text:
             raise _Refused("it holds the character U+0000, which PostgreSQL can't store")
-        envelope = found if is_envelope(found) else {}
+        envelope = envelope_of(found)
         mapping = self._mapping_of(envelope)
         status = _status(envelope)
         params = _params(envelope)
         _check_key(mapping, response_of(found), params or {})
         captured_at, captured_from = _captured_at(file, envelope, response_of(found), mapping)
-        return _Capture(
+        return Capture(
             name=name,
             mapping=mapping,
             captured_at=captured_at,
@@ -219,7 +210,8 @@ class Loader:
             params=None if params is None else json.dumps(params),
             url=_text(envelope.get("url")),
             status_code=status,
-            is_enveloped=bool(envelope),
+            fetched=json.dumps(envelope["fetched"]) if isinstance(envelope.get("fetched"), dict) else None,
+            response_key=("response" if isinstance(found.get("response"), dict) else "data") if envelope else None,
             text=text,
         )
 
@@ -238,7 +230,44 @@ class Loader:
         return found
 
 
-def _insert_all(connection: psycopg.Connection) -> dict[str, TableLoaded]:
+def stage(connection: psycopg.Connection, captures: Iterable[Capture], table: str | None) -> None:
+    """Copy captures into a temporary table, for :func:`insert_all`.
+
+    Args:
+        connection: in a transaction.
+        captures: the captures.
+        table: the raw table of all; None: their mappings name it.
+    """
+    connection.execute(_STAGING)
+    with connection.cursor() as cursor, cursor.copy("COPY mlbsdk_captures FROM STDIN") as copy:
+        for number, capture in enumerate(captures):
+            copy.write_row(
+                (
+                    number,
+                    capture.name,
+                    table or capture.mapping.source.raw_table,
+                    capture.mapping.name,
+                    capture.captured_at,
+                    capture.captured_from == "envelope",
+                    capture.endpoint,
+                    capture.method,
+                    capture.params,
+                    capture.url,
+                    capture.status_code,
+                    capture.fetched,
+                    capture.response_key,
+                    capture.text,
+                )
+            )
+
+
+def insert_all(connection: psycopg.Connection) -> dict[str, TableLoaded]:
+    """Move staged captures into their tables, those that are not there already.
+
+    Raises:
+        RawSchemaError: a table that is there can't take them.
+        psycopg.DataError: a capture is no JSON that PostgreSQL can store.
+    """
     targets = connection.execute("SELECT target, count(*) FROM mlbsdk_captures GROUP BY target ORDER BY target")
     found = {}
     for target, count in targets.fetchall():
@@ -267,7 +296,8 @@ def _insert_query(table: RawTable) -> sql.Composed:
     ]
     return sql.SQL(
         "INSERT INTO {table} ({columns}) SELECT {values} FROM ("
-        "SELECT *, CASE WHEN is_enveloped THEN capture::jsonb -> 'response' ELSE capture::jsonb END AS document "
+        "SELECT *, CASE WHEN response_key IS NULL THEN capture::jsonb ELSE capture::jsonb -> response_key END "
+        "AS document "
         # OFFSET keeps PostgreSQL from parsing the text once for each use of it.
         "FROM mlbsdk_captures WHERE target = %s ORDER BY number OFFSET 0) AS captures ON CONFLICT (digest) DO NOTHING"
     ).format(

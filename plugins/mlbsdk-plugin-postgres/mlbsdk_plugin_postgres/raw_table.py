@@ -52,6 +52,7 @@ _CREATE = """
         status_code int,
         data jsonb NOT NULL,
         digest bytea UNIQUE,
+        fetched jsonb,
         loaded_at timestamptz NOT NULL DEFAULT now(),
         xact xid8 NOT NULL DEFAULT pg_current_xact_id()
     )

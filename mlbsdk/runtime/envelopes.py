@@ -1,0 +1,114 @@
+"""The envelopes that captures come in, as Spark SQL: one parse reads a bare response and every envelope alike.
+
+There are two. pymlb-statsapi's stored stubs, and ``mlbsdk fetch``, have all at the root beside ``response``; what
+pymlb-statsapi 1.4 saves has ``metadata`` (``request`` and ``response``) beside ``data``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mlbsdk.mapping.plan import Node
+from mlbsdk.mapping.tree import ENVELOPE_VALUES
+from mlbsdk.runtime.sql import literal, name, select
+
+CORRUPT = "_corrupt"
+_RESPONSE = "response"
+_METADATA = "metadata"
+_DATA = "data"
+#: What the saved envelope calls an envelope's values.
+_SAVED = {
+    "endpoint": "request.endpoint_name",
+    "method": "request.method_name",
+    "path_params": "request.path_params",
+    "query_params": "request.query_params",
+    "url": "request.url",
+    "captured_at": "request.timestamp",
+    "status_code": "response.status_code",
+}
+_SAVED_DDL = (
+    "request struct<endpoint_name:string,method_name:string,path_params:string,query_params:string,url:string,"
+    "timestamp:string>, response struct<status_code:string>"
+)
+
+
+def with_parsed(raw: str, document: Node, *, values: Iterable[str] = ENVELOPE_VALUES, corrupt: bool = False) -> str:
+    """Return the query that parses the ``data`` of raw rows, once.
+
+    Args:
+        raw: the name of a view of raw rows, or a query of them.
+        document: the tree of what is read of the response.
+        values: the values of the envelope that are read.
+        corrupt: whether ``__p._corrupt`` holds the text of what is no JSON or has another shape.
+
+    Returns:
+        The columns of ``raw``, ``__p`` (the parsed text) and ``__s`` (of a saved envelope, its metadata).
+    """
+    fields = _fields(document, (*values, *([CORRUPT] if corrupt else [])))
+    options = f", map('mode', 'PERMISSIVE', 'columnNameOfCorruptRecord', {literal(CORRUPT)})" if corrupt else ""
+    # A cast goes by position. The new names keep metadata apart from a document's own metaData: in JSON they are two,
+    # and Spark can't tell them apart.
+    renamed = ", ".join(f"{name(field)}: {kind}" for field, kind in _renamed(document, fields).items())
+    parsed = select(["*", f"cast(from_json(data, {literal(_ddl(fields))}{options}) AS struct<{renamed}>) AS __p"], raw)
+    saved = f"from_json(__p.__{_METADATA}, {literal(_SAVED_DDL)})" if _may_be_saved(document) else _no_metadata()
+    return select(["*", f"{saved} AS __s"], parsed)
+
+
+def envelope_ddl(document: Node) -> str:
+    """Return the schema that reads a bare response and every envelope alike, mapped paths only."""
+    return _ddl(_fields(document, (*ENVELOPE_VALUES, CORRUPT)))
+
+
+def spark_type(node: Node) -> str:
+    """Return the Spark type that reads a node of the mapping's tree; leaves are text."""
+    if node.kind == "leaf":
+        return "string"
+    if node.kind == "object":
+        return "struct<" + ",".join(f"{name(field)}:{spark_type(child)}" for field, child in node.fields.items()) + ">"
+    assert node.item is not None
+    return f"array<{spark_type(node.item)}>" if node.kind == "array" else f"map<string,{spark_type(node.item)}>"
+
+
+def envelope_value(key: str) -> str:
+    """Return a value of the envelope, of :func:`with_parsed`, as text; null where there is none."""
+    return f"coalesce(__p.{name(key)}, __s.{_SAVED[key]})"
+
+
+def document_sql(document: Node) -> str:
+    """Return the response, of :func:`with_parsed`: of a bare body and of an envelope alike."""
+    bare = ", ".join(f"{literal(field)}, __p.{name(field)}" for field in document.fields)
+    response = f"coalesce(__p.{_RESPONSE}, named_struct({bare}))"
+    if not _may_be_saved(document):
+        return response
+    return f"CASE WHEN __s.request IS NOT NULL THEN __p.__{_DATA} ELSE {response} END"
+
+
+def _may_be_saved(document: Node) -> bool:
+    """Whether a saved envelope can be told from a document: not where that has the envelope's own keys."""
+    return not {_METADATA, _DATA} & set(document.fields)
+
+
+def _fields(document: Node, values: Iterable[str]) -> dict[str, str]:
+    """Return the types of the keys at the root, by their names in JSON."""
+    fields = dict.fromkeys(values, "string")
+    if document.fields:
+        fields[_RESPONSE] = spark_type(document)
+    if _may_be_saved(document):
+        # As text, so that any bare response may have some metadata of another shape.
+        fields[_METADATA] = "string"
+        if document.fields:
+            fields[_DATA] = spark_type(document)
+    return fields | {field: spark_type(child) for field, child in document.fields.items()}
+
+
+def _renamed(document: Node, fields: dict[str, str]) -> dict[str, str]:
+    own = (_METADATA, _DATA) if _may_be_saved(document) else ()
+    return {f"__{field}" if field in own else field: kind for field, kind in fields.items()}
+
+
+def _ddl(fields: dict[str, str]) -> str:
+    return ", ".join(f"{name(field)} {kind}" for field, kind in fields.items())
+
+
+def _no_metadata() -> str:
+    return f"from_json(cast(NULL AS string), {literal(_SAVED_DDL)})"
