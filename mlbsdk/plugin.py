@@ -52,6 +52,7 @@ from mlbsdk.hookspecs import (
 
 if TYPE_CHECKING:
     from mlbsdk.cli.columns import aligned
+    from mlbsdk.lineage.workflow_events import tell_of_workflow
     from mlbsdk.mapping.ddl import CREATE_LEDGER as CREATE_POSTGRES_LEDGER
     from mlbsdk.mapping.ddl import PostgresTable
     from mlbsdk.mapping.ddl import names as postgres_names
@@ -148,6 +149,7 @@ __all__ = [
     "response_of",
     "row_places",
     "shortened",
+    "tell_of_workflow",
     "texts",
 ]
 
@@ -192,6 +194,7 @@ _LAZY = {
     "postgres_schemas": ("mlbsdk.mapping.ddl", "schemas"),
     "response_of": ("mlbsdk.runtime.captures", "response_of"),
     "row_places": ("mlbsdk.runtime.selection", "row_places"),
+    "tell_of_workflow": ("mlbsdk.lineage.workflow_events", "tell_of_workflow"),
     "texts": ("mlbsdk.runtime.captures", "texts"),
 }
 
