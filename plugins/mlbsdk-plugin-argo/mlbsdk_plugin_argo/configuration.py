@@ -134,6 +134,7 @@ class WorkflowConfiguration(_Part):
     env: dict[VariableName, str] = {}
     secrets: dict[VariableName, KeyOfSecret] = {}
     secrets_from: tuple[Name, ...] = ()
+    spark: dict[Annotated[str, StringConstraints(pattern=r"^spark\.[A-Za-z0-9._-]+$")], str] = {}
     lineage_namespace: str = Field(default="mlbsdk", pattern=r"^[A-Za-z0-9._:-]+$")
     resources: StepResources = StepResources()
     retries: Retries = Retries()
@@ -152,6 +153,16 @@ class WorkflowConfiguration(_Part):
                 raise ValueError(f"'{name}' holds '{{{{': a workflow would take it for a variable")
         return given
 
+    @field_validator("spark")
+    @classmethod
+    def _no_secret_for_spark(cls, given: dict[str, str]) -> dict[str, str]:
+        for name, value in given.items():
+            if SECRET_NAME.search(name.replace("serviceAccount", "")) and "provider" not in name.lower():
+                raise ValueError(f"'{name}' looks like a secret, and would be readable in the manifest; use 'secrets'")
+            if "{{" in value:
+                raise ValueError(f"'{name}' holds '{{{{': a workflow would take it for a variable")
+        return given
+
     @field_validator("store", "target")
     @classmethod
     def _no_password(cls, given: str) -> str:
@@ -165,6 +176,11 @@ class WorkflowConfiguration(_Part):
         if clash:
             raise ValueError(f"'{min(clash)}' is under 'env' and under 'secrets'")
         return self
+
+    @property
+    def runs_executors(self) -> bool:
+        """Whether Spark asks Kubernetes for executors, so that a step is a driver only."""
+        return self.spark.get("spark.master", "").startswith("k8s://")
 
     @property
     def has_folders(self) -> bool:

@@ -67,7 +67,7 @@ class Steps:
             args=list(arguments),
             inputs=[Parameter(name=one) for one in inputs],
             outputs=list(outputs),
-            env=self._env(),
+            env=[*self._env(), *(self._spark() if kind == "transform" else ())],
             env_from=[
                 models.EnvFromSource(secret_ref=models.SecretEnvSource(name=one)) for one in configuration.secrets_from
             ],
@@ -82,6 +82,8 @@ class Steps:
             ),
             retry_strategy=_retry(configuration.retries),
             synchronization=self._synchronization(mutex, calls_api),
+            # A driver asks Kubernetes for its executors; no other step has a token.
+            automount_service_account_token=True if kind == "transform" and configuration.runs_executors else None,
             active_deadline_seconds=deadline or configuration.deadlines.step,
             labels={"mlbsdk.dev/step": name},
         )
@@ -191,6 +193,22 @@ class Steps:
         for name, secret in configuration.secrets.items():
             key = models.SecretKeySelector(name=secret.secret, key=secret.key)
             found.append(models.EnvVar(name=name, value_from=models.EnvVarSource(secret_key_ref=key)))
+        return found
+
+    def _spark(self) -> list[models.EnvVar]:
+        """Return the variables that give Spark its settings; Kubernetes fills in what is $(NAME)."""
+        configuration = self.configuration
+        settings = dict(configuration.spark)
+        found = []
+        if configuration.runs_executors:
+            for name, path in (("POD_IP", "status.podIP"), ("POD_NAME", "metadata.name")):
+                source = models.EnvVarSource(field_ref=models.ObjectFieldSelector(field_path=path))
+                found.append(models.EnvVar(name=name, value_from=source))
+            # Executors call the driver back, and are removed with its pod.
+            settings |= {"spark.driver.host": "$(POD_IP)", "spark.kubernetes.driver.pod.name": "$(POD_NAME)"}
+            settings = {"spark.kubernetes.container.image": configuration.image, **settings}
+        if settings:
+            found.append(models.EnvVar(name="MLBSDK_SPARK", value=json.dumps(settings)))
         return found
 
     def _synchronization(self, mutex: str | None, calls_api: bool) -> models.Synchronization | None:

@@ -67,9 +67,7 @@ def test_the_steps_of_workflows_write_what_argo_reads(tmp_path: Path) -> None:
     assert waits.read_text() == "0s"
 
 
-def test_the_workflow_is_told_of_as_the_parent_of_its_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_workflow_is_told_of_as_the_parent_of_its_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLBSDK_HOME", str(tmp_path))
     monkeypatch.setenv("MLBSDK_LINEAGE_NAMESPACE", "baseball")
     for name in ("OPENLINEAGE_URL", "OPENLINEAGE_CONFIG"):
@@ -78,9 +76,7 @@ def test_the_workflow_is_told_of_as_the_parent_of_its_runs(
     for status in ("Running", "Failed"):
         done = CliRunner().invoke(app, ["tell", "--job", "workflow.season", "--run-id", run, "--status", status])
         assert done.exit_code == 0, done.output
-    events: list[dict[str, Any]] = [
-        json.loads(line) for line in (tmp_path / "lineage.jsonl").read_text().splitlines()
-    ]
+    events: list[dict[str, Any]] = [json.loads(line) for line in (tmp_path / "lineage.jsonl").read_text().splitlines()]
     assert [event["eventType"] for event in events] == ["START", "FAIL"]
     assert {event["run"]["runId"] for event in events} == {run}
     assert events[0]["job"]["namespace"] == "baseball"

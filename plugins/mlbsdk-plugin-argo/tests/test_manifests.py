@@ -158,6 +158,17 @@ def test_chunks_cover_each_day_once() -> None:
         chunks(LAST, OPENING, 7, 60)
 
 
+def test_executors_of_spark_are_asked_for_by_transforms_alone() -> None:
+    configuration = FULL.model_copy(update={"spark": {"spark.master": "k8s://https://kubernetes.default.svc"}})
+    document = season(configuration)
+    assert problems_of(document) == []
+    transform = template(document, "transform-days")
+    spark = next(one for one in transform["container"]["env"] if one["name"] == "MLBSDK_SPARK")
+    assert json.loads(spark["value"])["spark.driver.host"] == "$(POD_IP)"
+    assert transform["automountServiceAccountToken"] is True
+    assert "automountServiceAccountToken" not in template(document, "fetch-days")
+
+
 def _set(path: str, value: Any) -> Any:
     """Return a change of a document: ``spec.templates.chunk.dag`` finds templates and tasks by name."""
 
@@ -228,7 +239,7 @@ BROKEN = {
         "pass it as an argument",
     ),
     "a parameter in a shell, as an argument of its own": (
-        _set(f"{FETCH}/container", {"image": "x", "command": ["bash", "-c"], "args": ["echo {{inputs.parameters.id}}"]}),
+        _set(f"{FETCH}/container", {"image": "x", "command": ["sh", "-c"], "args": ["echo {{inputs.parameters.id}}"]}),
         "pass it as an argument",
     ),
     "a secret": (

@@ -34,10 +34,12 @@ from mlbsdk_plugin_argo.manifest import (
     templates_of,
 )
 from mlbsdk_plugin_argo.names import seconds
-from mlbsdk_plugin_argo.variables import UnresolvedVariable, filled
+from mlbsdk_plugin_argo.variables import UnresolvedVariable, filled, variables_of
 
 #: Items of one loop that are under way at once, each in a thread; what may run at once is less (``jobs``).
 _ITEMS_AT_ONCE = 32
+#: Argo keeps a result in an annotation, which takes no more.
+_LARGEST_RESULT = 256_000
 _LONGEST_WAIT = 366 * 86_400.0
 _GOOD = (SUCCEEDED, SKIPPED)
 _BAD = (FAILED, ERROR)
@@ -114,6 +116,8 @@ class _Run:
         except MlbsdkError:
             self._state.close()
             raise
+        # What steps print is kept only where another asks for it: it may hold what nobody else should read.
+        self._keeps_results = any(name.endswith(".outputs.result") for name in variables_of(document))
         self._locks = Locks(options.semaphores)
         at_once = min(options.jobs, self._spec.get("parallelism") or options.jobs)
         self._slots = threading.Semaphore(max(1, at_once))
@@ -449,7 +453,10 @@ class _Run:
                 outputs[name] = str(source["default"])
             else:
                 return Attempt(None, f"it did not write its output '{name}' to {source.get('path')}"), None
-        result = log.with_name(f"{log.name}.out").read_bytes()[:256_000].decode("utf-8", "replace").rstrip("\n")
+        result = None
+        if self._keeps_results:
+            printed = log.with_name(f"{log.name}.out").read_bytes()[:_LARGEST_RESULT]
+            result = printed.decode("utf-8", "replace").rstrip("\n")
         shutil.rmtree(scratch, ignore_errors=True)
         return attempt, Done(outputs, result)
 
