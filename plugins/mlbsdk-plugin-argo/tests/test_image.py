@@ -94,7 +94,9 @@ def test_the_jars_of_all_plugins_are_baked() -> None:
     assert spec.loader is not None
     bake = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(bake)
-    assert {"io.delta:delta-spark_2.12:3.3.2", "org.postgresql:postgresql:42.7.14"} <= set(bake.wanted())
+    assert {"io.delta:delta-spark_2.12:3.3.2", "org.postgresql:postgresql:42.7.14"} <= {
+        package for one in bake.wanted() for package in one.packages
+    }
 
 
 def test_the_example_makes_a_workflow_of_what_the_cluster_has() -> None:
