@@ -65,7 +65,8 @@ def game_workflow(
             labels_from={"mlbsdk.dev/game-pk": models.LabelValueFrom(expression="workflow.parameters['game-pk']")}
         ),
         volumes=steps.volumes(),
-        **workflow_options(configuration, configuration.deadlines.game),
+        # The stream would wait for ever for captures that nothing fetches.
+        **workflow_options(configuration, configuration.deadlines.game, at_least=2),
     ) as workflow:
         folder = captures_of(configuration, f"game-{_GAME}")
         opened = steps.tell("open-lineage", "Running")

@@ -32,7 +32,7 @@ AsJson = Annotated[
 ]
 State = Annotated[Path, typer.Option(help="The folder that remembers what is done.")]
 Jobs = Annotated[
-    int | None, typer.Option(min=1, help="Most steps at once. Default: the number of processors, at most 4.")
+    int | None, typer.Option(min=1, help="Most steps at once. Default: the number of processors, from 2 to 4.")
 ]
 Again = Annotated[bool, typer.Option("--again", help="Forget what was done, and run all of it.")]
 

@@ -227,8 +227,11 @@ class Steps:
         )
 
 
-def workflow_options(configuration: WorkflowConfiguration, deadline: int) -> dict[str, Any]:
-    """Return what every workflow says of itself: who runs it, how long, and what is left of it."""
+def workflow_options(configuration: WorkflowConfiguration, deadline: int, at_least: int = 1) -> dict[str, Any]:
+    """Return what every workflow says of itself: who runs it, how long, and what is left of it.
+
+    ``at_least`` so many steps run at once, whatever the configuration says.
+    """
     return {
         "namespace": configuration.namespace,
         "service_account_name": configuration.service_account,
@@ -240,7 +243,7 @@ def workflow_options(configuration: WorkflowConfiguration, deadline: int) -> dic
         "security_context": models.PodSecurityContext(
             run_as_non_root=True, run_as_user=USER, run_as_group=USER, fs_group=USER
         ),
-        "parallelism": configuration.parallelism,
+        "parallelism": max(configuration.parallelism, at_least),
         "active_deadline_seconds": deadline,
         "ttl_strategy": models.TTLStrategy(seconds_after_completion=configuration.keep_seconds),
         "pod_gc": models.PodGC(strategy="OnPodSuccess", delete_delay_duration="600s"),

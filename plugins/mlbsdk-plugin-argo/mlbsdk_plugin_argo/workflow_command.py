@@ -248,8 +248,8 @@ def tell(
 
 
 def default_jobs() -> int:
-    """Return how many steps run at once: each may start Java, and wants a processor and some memory."""
-    return min(os.cpu_count() or 2, 4)
+    """Return how many steps run at once: each may start Java; two at least, for a game is fetched beside its stream."""
+    return min(max(os.cpu_count() or 2, 2), 4)
 
 
 def _days(season: str, start: str, end: str) -> tuple[Any, Any]:

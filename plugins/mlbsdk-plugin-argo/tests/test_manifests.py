@@ -124,6 +124,7 @@ def test_a_game_is_waited_for_then_fetched_beside_the_stream_until_both_end() ->
     assert tasks["final"]["dependencies"] == ["follow", "stream"]
     stream = template(game(), "stream")["container"]["args"]
     assert stream[stream.index("--checkpoint") + 1] == "/data/checkpoints/game-{{workflow.parameters.game-pk}}"
+    assert game(WorkflowConfiguration(parallelism=1))["spec"]["parallelism"] == 2
     follow = template(game(), "follow")["container"]["args"]
     assert follow[follow.index("--to") + 1] == stream[stream.index("--source") + 1]
 
