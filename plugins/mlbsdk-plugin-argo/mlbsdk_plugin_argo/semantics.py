@@ -203,7 +203,7 @@ class _Checks:
         yield from _with_param(call)
         if call.get("when"):
             try:
-                parse_when(re.sub(r"\{\{.*?\}\}", "value", call["when"]))
+                parse_when(re.sub(r"\{\{.*?\}\}", "true", call["when"]))
             except ConditionError as problem:
                 yield f"when: {problem}"
         yield from self._called(call)
@@ -270,7 +270,9 @@ class _Checks:
         """Check the variables of a template outside of its tasks."""
         calls = {call.get("name", ""): call for call in calls_of(template)}
         family = "tasks" if template.get("dag") is not None else "steps"
-        own = {key: value for key, value in template.items() if key not in ("dag", "steps", "name", "inputs")}
+        own = {
+            key: value for key, value in template.items() if key not in ("dag", "steps", "name", "inputs", "metrics")
+        }
         for variable in dict.fromkeys(variables_of(own)):
             if calls and variable.startswith(f"{family}."):
                 problem = self._output(variable, family, calls, set(calls))
@@ -302,7 +304,7 @@ class _Checks:
         if variable.startswith("inputs.parameters."):
             return _unknown(variable, "inputs.parameters.", set(parameters_of(template.get("inputs"))), "input")
         for part in ("inputs.artifacts", "outputs.artifacts", "outputs.parameters"):
-            if variable.startswith(f"{part}.") and in_pod:
+            if variable.startswith(f"{part}.") and (in_pod or part == "inputs.artifacts"):
                 known = {
                     one["name"]
                     for one in (template.get(part.partition(".")[0]) or {}).get(part.partition(".")[2]) or []
@@ -425,9 +427,9 @@ def _shell(kind: str, argv: Sequence[str]) -> Iterator[str]:
     interpreters = [at for at, word in enumerate(argv) if _INTERPRETERS.match(PurePosixPath(word).name)]
     for at in interpreters:
         flags = [here for here in range(at + 1, len(argv)) if _CODE_FOLLOWS.match(argv[here])]
-        if flags and any("{{" in word for word in argv[flags[0] : flags[0] + 2]):
-            program = f"{argv[at]} {argv[flags[0]]}"
-            yield f"{kind}: a parameter in what '{program}' runs is run as part of it; pass it as an argument"
+        code = next((word for word in argv[flags[0] :] if not word.startswith("-")), "") if flags else ""
+        if "{{" in code:
+            yield f"{kind}: a parameter in what '{argv[at]} {argv[flags[0]]}' runs is run as part of it; pass it as an argument"
             return
 
 

@@ -236,7 +236,7 @@ BROKEN = {
     "a name of 64 characters": (_set("spec/templates/plan/name", "p" * 64), "RFC 1123"),
     "a quantity": (_set(f"{FETCH}/container/resources/limits/memory", "1GB"), "'1GB' is no quantity"),
     "a parameter in a shell": (
-        _set(f"{FETCH}/container/command", ["/bin/sh", "-ec", "mlbsdk fetch {{inputs.parameters.id}}"]),
+        _set(f"{FETCH}/container/command", ["/bin/sh", "-c", "-e", "mlbsdk fetch {{inputs.parameters.id}}"]),
         "pass it as an argument",
     ),
     "a parameter in a shell, as an argument of its own": (
@@ -274,6 +274,21 @@ def test_a_broken_manifest_is_refused(what: str) -> None:
     change, expected = BROKEN[what]
     change(document)
     assert any(re.search(expected, problem) for problem in problems_of(document)), problems_of(document)
+
+
+def test_what_argo_takes_is_not_refused() -> None:
+    document = season()
+    for change in (
+        _set(f"{SEASON}/days/when", "{{workflow.parameters.season}} && !({{tasks.plan.status}} == Failed)"),
+        _set(f"{FETCH}/container/command", ["sh", "-c", 'mlbsdk fetch day --date "$1"', "sh"]),
+        _set(f"{FETCH}/container/args", ["{{inputs.parameters.start}}"]),
+        _set(f"{CHUNK}/transform/dependencies", KeyError),
+        _set(f"{CHUNK}/transform/depends", "fetch.Succeeded || fetch.Skipped"),
+        _set(f"{FETCH}/inputs/artifacts", [{"name": "seed", "path": "/scratch/seed"}]),
+        _set("spec/templates/new", {"name": "by-steps", "steps": [[{"name": "one", "template": "plan"}]]}),
+    ):
+        change(document)
+    assert problems_of(document) == []
 
 
 def test_a_program_with_a_parameter_in_it_is_refused() -> None:
