@@ -427,9 +427,10 @@ def _shell(kind: str, argv: Sequence[str]) -> Iterator[str]:
     interpreters = [at for at, word in enumerate(argv) if _INTERPRETERS.match(PurePosixPath(word).name)]
     for at in interpreters:
         flags = [here for here in range(at + 1, len(argv)) if _CODE_FOLLOWS.match(argv[here])]
-        code = next((word for word in argv[flags[0] :] if not word.startswith("-")), "") if flags else ""
-        if "{{" in code:
-            yield f"{kind}: a parameter in what '{argv[at]} {argv[flags[0]]}' runs is run as part of it; pass it as an argument"
+        after = argv[flags[0] + 1 :] if flags else []
+        if "{{" in next((word for word in after if not word.startswith("-")), ""):
+            program = f"{argv[at]} {argv[flags[0]]}"
+            yield f"{kind}: a parameter in what '{program}' runs is run as part of it; pass it as an argument"
             return
 
 
