@@ -53,7 +53,7 @@ def run_here(document: dict[str, Any], options: LocalOptions, as_json: bool) -> 
     stop = threading.Event()
     with _signals(stop, progress.note):
         report = run_workflow(document, options, progress, stop)
-    _show(report, as_json)
+        _show(report, as_json)
     if report.exit_code:
         raise typer.Exit(report.exit_code)
 
