@@ -68,6 +68,7 @@ from mlbsdk.hookspecs import (
 
 if TYPE_CHECKING:
     from mlbsdk.cli.columns import aligned
+    from mlbsdk.lineage.workflow_events import tell_of_workflow
     from mlbsdk.mapping.compile import compile_mapping
     from mlbsdk.mapping.ddl import CREATE_LEDGER as CREATE_POSTGRES_LEDGER
     from mlbsdk.mapping.ddl import PostgresTable
@@ -221,6 +222,7 @@ __all__ = [
     "seconds_of",
     "shortened",
     "table_checks",
+    "tell_of_workflow",
     "texts",
     "those_that_hold",
     "unique_rule",
@@ -287,6 +289,7 @@ _LAZY = {
     "quarantine_rows": ("mlbsdk.quality.quarantine", "quarantine_rows"),
     "response_of": ("mlbsdk.runtime.captures", "response_of"),
     "row_places": ("mlbsdk.runtime.selection", "row_places"),
+    "tell_of_workflow": ("mlbsdk.lineage.workflow_events", "tell_of_workflow"),
     "texts": ("mlbsdk.runtime.captures", "texts"),
     "RawCapture": ("mlbsdk.runtime.raw_capture", "RawCapture"),
     "RawRequest": ("mlbsdk.runtime.raw_capture", "RawRequest"),

@@ -72,7 +72,7 @@ def _event(
         description, name = table.description, f"{report.transform}.{table.name.partition('.')[2]}"
         run_id = str(uuid.uuid5(uuid.UUID(report.run_id), table.name))
     moment = report.started_at if state is RunState.START else datetime.now(timezone.utc)
-    facets: dict[str, Any] = {"processing_engine": _engine()}
+    facets: dict[str, Any] = {"processing_engine": processing_engine()}
     if table is not None:
         parent_job = parent_run.Job(namespace=namespace, name=report.transform)
         of = parent_run.Run(runId=report.run_id)
@@ -95,7 +95,8 @@ def _event(
     )
 
 
-def _engine() -> processing_engine_run.ProcessingEngineRunFacet:
+def processing_engine() -> processing_engine_run.ProcessingEngineRunFacet:
+    """Return what runs the transforms."""
     # Older DataHub servers refuse events whose engine they can't tell; "spark" is a platform they know.
     return processing_engine_run.ProcessingEngineRunFacet(
         version=metadata.version("pyspark"),

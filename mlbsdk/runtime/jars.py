@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -28,6 +29,21 @@ def fetched_by_one(settings: Mapping[str, str]) -> Iterator[None]:
 def are_fetched(packages: Iterable[str], folder: Path) -> bool:
     """Return whether the jars of Maven coordinates, ``group:artifact:version``, lie in Spark's folder of jars."""
     return all((folder / f"{group}_{artifact}-{version}.jar").exists() for group, artifact, version in _parts(packages))
+
+
+def not_baked(packages: Iterable[str], folder: Path) -> list[str]:
+    """Return the Maven coordinates whose jars are not in Spark's own folder, where a container image may hold them.
+
+    Nothing is asked of Maven for those that are; what they need in turn is taken to lie beside them.
+    """
+    return [package for package in packages if not are_fetched([package], folder)]
+
+
+def own_folder() -> Path:
+    """Return the folder whose jars Spark always loads."""
+    import pyspark
+
+    return Path(os.environ.get("SPARK_HOME") or Path(pyspark.__file__).parent) / "jars"
 
 
 def _parts(packages: Iterable[str]) -> Iterator[tuple[str, str, str]]:

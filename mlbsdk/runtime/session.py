@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mlbsdk.errors import EnvironmentProblem
 from mlbsdk.hookspecs import SparkRequirements
-from mlbsdk.runtime.jars import fetched_by_one
+from mlbsdk.runtime.jars import fetched_by_one, not_baked, own_folder
 from mlbsdk.runtime.truststore import java_options as truststore_options
 from mlbsdk.runtime.truststore import truststore
 from mlbsdk.settings import home
@@ -90,6 +90,10 @@ def session(
         os.environ["LC_ALL"] = "C.UTF-8"  # Java reads file names beyond ASCII in the locale's encoding
     log_file = log_file.absolute() if log_file is not None else None
     wanted = spark_settings(requirements, settings or {}, log_file)
+    packages = [name for name in wanted.pop("spark.jars.packages", "").split(",") if name]
+    missing = not_baked(packages, own_folder())
+    if missing:
+        wanted["spark.jars.packages"] = ",".join(missing)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder.appName("mlbsdk")
     for name, value in wanted.items():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mlbsdk.runtime.jars import are_fetched, fetched_by_one
+from mlbsdk.runtime.jars import are_fetched, fetched_by_one, not_baked
 
 PACKAGE = "io.delta:delta-spark_2.12:3.3.2"
 JAR = "io.delta_delta-spark_2.12-3.3.2.jar"
@@ -43,3 +43,10 @@ def test_nothing_waits_once_jars_are_there(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "jars" / JAR).touch()
     with fetched_by_one({"spark.jars.packages": PACKAGE, "spark.jars.ivy": str(tmp_path)}), fetched_by_one({}):
         assert not (tmp_path / "home").exists()
+
+
+def test_jars_that_an_image_holds_are_not_asked_of_maven(tmp_path: Path) -> None:
+    (tmp_path / "io.delta_delta-spark_2.12-3.3.2.jar").touch()
+    packages = ["io.delta:delta-spark_2.12:3.3.2", "org.postgresql:postgresql:42.7.14"]
+    assert not_baked(packages, tmp_path) == ["org.postgresql:postgresql:42.7.14"]
+    assert not_baked(packages, tmp_path / "none") == packages

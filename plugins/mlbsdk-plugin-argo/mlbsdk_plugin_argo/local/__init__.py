@@ -1,0 +1,1 @@
+"""Running a workflow's manifest on this machine."""
