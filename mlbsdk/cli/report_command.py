@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlbsdk.cli.columns import aligned
-from mlbsdk.quality.outcomes import Outcome
-from mlbsdk.quality.quarantine import NAME as QUARANTINE
 
 if TYPE_CHECKING:
     from mlbsdk.runtime.replay import ReplayReport
@@ -99,6 +97,9 @@ def _lines(found: ReplayReport) -> list[str]:
     """Return what a replay did, for people."""
     if not any(one.entries for one in found.transforms):
         return [f"nothing to replay: no such row is open in the quarantine of {found.target}"]
+    from mlbsdk.quality.outcomes import Outcome
+    from mlbsdk.quality.quarantine import NAME as QUARANTINE
+
     rows = [("TRANSFORM", "ENTRIES", *(outcome.value.replace("_", " ").upper() for outcome in Outcome))]
     rows += [
         (one.transform, str(one.entries), *(str(one.outcomes.get(outcome.value, 0)) for outcome in Outcome))
