@@ -38,7 +38,9 @@ if TYPE_CHECKING:
 FINGERPRINT = "inputs_fingerprint"
 #: More groups than this are not named one by one: their partitions are made again whole.
 _MOST_NAMED = 2000
-#: Documents, counted once for each of their groups, up to which making code takes longer than it saves.
+#: Bytes of stored inputs, some thousand games, up to which making code takes longer than it saves.
+_FEW_BYTES = 64 * 1024 * 1024
+#: The same where bytes are not known: documents, counted once for each of their groups.
 _FEW_DOCUMENTS = 5000
 _PATTERN = frozenset("*?[")
 
@@ -147,10 +149,12 @@ def build(
     storages.use_in(spark)
     with house.locked(), told_in_a_sentence("Each table is as it was, or as it should be"):
         for decl in declared:
-            inputs = stored.frames(spark, (*decl.inputs, *decl.optional_inputs))
+            names = (*decl.inputs, *decl.optional_inputs)
+            inputs, size = stored.frames(spark, names), stored.size(names)
             table = plugins.call(decl, decl.make, {})
             one = _Build(plugins, decl, table, inputs, spark, house.path(decl.name), partition_by, z_order_by, lenient)
-            report.tables[decl.name] = one.run()
+            with interpreting(spark, 0 if size is not None and size <= _FEW_BYTES else None):
+                report.tables[decl.name] = one.run()
     report.duration_s = time.monotonic() - begun
     return report
 
