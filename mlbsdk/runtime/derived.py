@@ -38,9 +38,7 @@ if TYPE_CHECKING:
 FINGERPRINT = "inputs_fingerprint"
 #: More groups than this are not named one by one: their partitions are made again whole.
 _MOST_NAMED = 2000
-#: Bytes of stored inputs, some thousand games, up to which making code takes longer than it saves.
-_FEW_BYTES = 64 * 1024 * 1024
-#: The same where bytes are not known: documents, counted once for each of their groups.
+#: Documents, counted once for each of their groups, up to which making code takes longer than it saves.
 _FEW_DOCUMENTS = 5000
 _PATTERN = frozenset("*?[")
 
@@ -150,10 +148,10 @@ def build(
     with house.locked(), told_in_a_sentence("Each table is as it was, or as it should be"):
         for decl in declared:
             names = (*decl.inputs, *decl.optional_inputs)
-            inputs, size = stored.frames(spark, names), stored.size(names)
+            inputs = stored.frames(spark, names)
             table = plugins.call(decl, decl.make, {})
             one = _Build(plugins, decl, table, inputs, spark, house.path(decl.name), partition_by, z_order_by, lenient)
-            with interpreting(spark, 0 if size is not None and size <= _FEW_BYTES else None):
+            with stored.interpreted_if_few(spark, names):
                 report.tables[decl.name] = one.run()
     report.duration_s = time.monotonic() - begun
     return report

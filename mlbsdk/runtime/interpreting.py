@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 #: Up to this much JSON text, some forty games.
 FEW_BYTES = 32 * 1024 * 1024
+#: Up to this many bytes of stored tables, some thousand games.
+FEW_STORED_BYTES = 64 * 1024 * 1024
 #: Spark setting -> (its default, its value for few rows).
 _SETTINGS = {
     "spark.sql.codegen.factoryMode": ("FALLBACK", "NO_CODEGEN"),

@@ -12,6 +12,7 @@ from mlbsdk.hookspecs import SparkRequirements, TableReader
 from mlbsdk.mapping.plan import Table
 from mlbsdk.plugins import Plugins
 from mlbsdk.runtime.addresses import child, is_local, split_address
+from mlbsdk.runtime.interpreting import FEW_STORED_BYTES, interpreting
 from mlbsdk.runtime.sql import name as quoted
 from mlbsdk.runtime.storage import Storages
 from mlbsdk.writers.lakehouse import root_of
@@ -109,7 +110,14 @@ class StoredTables:
                 fix=f"There are: {shortened(sorted(self.names), 12)}.",
             )
 
-    def size(self, names: Iterable[str]) -> int | None:
+    @contextlib.contextmanager
+    def interpreted_if_few(self, spark: SparkSession, names: Iterable[str]) -> Iterator[None]:
+        """Interpret expressions inside, if these tables are small: making code for them would take longer."""
+        size = self._size(names)
+        with interpreting(spark, 0 if size is not None and size <= FEW_STORED_BYTES else None):
+            yield
+
+    def _size(self, names: Iterable[str]) -> int | None:
         """Return the bytes of the files of some tables, also of those that no version needs; None for a database."""
         rest = split_address(self.address, "delta")[1]
         if "://" in rest and is_local(rest):
