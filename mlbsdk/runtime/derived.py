@@ -147,10 +147,12 @@ def build(
     storages.use_in(spark)
     with house.locked(), told_in_a_sentence("Each table is as it was, or as it should be"):
         for decl in declared:
-            inputs = stored.frames(spark, (*decl.inputs, *decl.optional_inputs))
+            names = (*decl.inputs, *decl.optional_inputs)
+            inputs = stored.frames(spark, names)
             table = plugins.call(decl, decl.make, {})
             one = _Build(plugins, decl, table, inputs, spark, house.path(decl.name), partition_by, z_order_by, lenient)
-            report.tables[decl.name] = one.run()
+            with stored.interpreted_if_few(spark, names):
+                report.tables[decl.name] = one.run()
     report.duration_s = time.monotonic() - begun
     return report
 

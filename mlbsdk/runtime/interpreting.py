@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-#: Up to this much JSON text, some twenty games.
-FEW_BYTES = 16 * 1024 * 1024
+#: Up to this much JSON text, some forty games.
+FEW_BYTES = 32 * 1024 * 1024
+#: Up to this many bytes of stored tables, some thousand games.
+FEW_STORED_BYTES = 64 * 1024 * 1024
 #: Spark setting -> (its default, its value for few rows).
 _SETTINGS = {
     "spark.sql.codegen.factoryMode": ("FALLBACK", "NO_CODEGEN"),

@@ -172,12 +172,14 @@ def replay(
 
     Raises:
         ConfigurationError: the target's writer can't give back what is in quarantine, or a name is unknown.
+        StorageError: the target's object store can't be reached, or refuses.
         MlbsdkError: captures can't be read, or tables can't be written; entries are settled only once their rows are in
             the store.
     """
     plugins = plugins or Plugins.load()
     storages = Storages(plugins, request.storage)
     store = _store(plugins, request.target, storages)
+    storages.check()
     loaded = load_file(request.mapping) if request.mapping is not None else None
     name = request.transform or (loaded.mapping.name if loaded is not None else None)
     query = QuarantineQuery(transform=name, run_id=request.run_id, is_open=True)

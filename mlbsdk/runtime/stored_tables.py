@@ -11,9 +11,11 @@ from mlbsdk.errors import ConfigurationError, SourceError, StoredSchemaError, di
 from mlbsdk.hookspecs import SparkRequirements, TableReader
 from mlbsdk.mapping.plan import Table
 from mlbsdk.plugins import Plugins
-from mlbsdk.runtime.addresses import split_address
+from mlbsdk.runtime.addresses import child, is_local, split_address
+from mlbsdk.runtime.interpreting import FEW_STORED_BYTES, interpreting
 from mlbsdk.runtime.sql import name as quoted
 from mlbsdk.runtime.storage import Storages
+from mlbsdk.writers.lakehouse import root_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -107,6 +109,23 @@ class StoredTables:
                 f"{did_you_mean(name, self.names)}",
                 fix=f"There are: {shortened(sorted(self.names), 12)}.",
             )
+
+    @contextlib.contextmanager
+    def interpreted_if_few(self, spark: SparkSession, names: Iterable[str]) -> Iterator[None]:
+        """Interpret expressions inside, if these tables are small: making code for them would take longer."""
+        size = self._size(names)
+        with interpreting(spark, 0 if size is not None and size <= FEW_STORED_BYTES else None):
+            yield
+
+    def _size(self, names: Iterable[str]) -> int | None:
+        """Return the bytes of the files of some tables, also of those that no version needs; None for a database."""
+        rest = split_address(self.address, "delta")[1]
+        if "://" in rest and is_local(rest):
+            return None
+        root = root_of(rest)
+        storage = self.storages.of(root)
+        folders = [child(root, *name.split(".")) for name in names if name in self.names]
+        return sum(file.size for folder in folders for file in storage.files(folder))
 
     def frames(self, spark: SparkSession, names: Iterable[str]) -> Mapping[str, DataFrame]:
         """Return those of some tables that are there."""

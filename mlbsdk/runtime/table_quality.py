@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -124,7 +125,7 @@ class TableQuality:
             SourceError: there is no such table.
             SparkJobError: one of Spark's jobs failed.
         """
-        with told_in_a_sentence("Nothing was changed"):
+        with told_in_a_sentence("Nothing was changed"), self._few(spark, table):
             rows = stored_tables.read(spark, self.target, table, self.plugins, self.storages)
             verified = self._verified(rows, table)
             failed = [result.check for result in verified.results if result.failed]
@@ -140,7 +141,7 @@ class TableQuality:
             SourceError: there is no such table.
             SparkJobError: one of Spark's jobs failed.
         """
-        with told_in_a_sentence("Nothing was changed"):
+        with told_in_a_sentence("Nothing was changed"), self._few(spark, table):
             rows = stored_tables.read(spark, self.target, table, self.plugins, self.storages)
             if self.engine == NATIVE:
                 return native_profile.profile(rows, table)
@@ -156,7 +157,7 @@ class TableQuality:
             SourceError: there is no such table.
             SparkJobError: one of Spark's jobs failed.
         """
-        with told_in_a_sentence("Nothing was changed"):
+        with told_in_a_sentence("Nothing was changed"), self._few(spark, table):
             rows = stored_tables.read(spark, self.target, table, self.plugins, self.storages)
             if self.engine == NATIVE:
                 return native_suggestions.suggest(rows, table)
@@ -177,6 +178,12 @@ class TableQuality:
     def unusual(self, found: TableProfile) -> list[str]:
         """Return the figures of a profile that are unlike those kept before, a sentence each."""
         return self._unusual(found.table, self._figures(found))
+
+    def _few(self, spark: SparkSession, table: str | Table) -> contextlib.AbstractContextManager[None]:
+        name = table if isinstance(table, str) else table.name
+        storages = self.storages or Storages(self.plugins)
+        stored = stored_tables.StoredTables(self.target, frozenset([name]), self.plugins, storages)
+        return stored.interpreted_if_few(spark, [name])
 
     def _verified(self, rows: Any, table: Table) -> Verification:
         if self.engine == NATIVE:

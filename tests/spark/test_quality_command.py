@@ -89,7 +89,7 @@ def test_a_good_table_passes_and_a_spoilt_one_closes_the_gate(
     assert "no figures" in quality("history", "mini.other", "--target", target).output
 
 
-@pytest.mark.parametrize("format", ["parquet", "avro"])
+@pytest.mark.parametrize("format", ["parquet", pytest.param("avro", marks=pytest.mark.slow)])
 def test_files_are_checked_and_profiled(spark: SparkSession, tmp_path: Path, captures: str, format: str) -> None:
     target = publish(spark, captures, f"{format}:{tmp_path / 'out'}")
     found = checked("mini.games", "--target", target)["tables"]

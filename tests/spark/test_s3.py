@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from typer.testing import CliRunner
 
 import mlbsdk
+from mlbsdk.cli.main import build
 from mlbsdk.runtime.run import RunRequest, run
 from mlbsdk.testing.contracts.batches import mini_plan
 from mlbsdk.testing.contracts.of_writers import comparable
 from mlbsdk.testing.mini import MAPPING, Capture, expected
-from tests.conftest import SAMPLES
+from tests.conftest import DATA, SAMPLES
 from tests.object_store import SECRET_KEY, Bucket
 
 if TYPE_CHECKING:
@@ -127,6 +132,88 @@ def test_a_stream_and_its_checkpoint_are_in_a_bucket(spark: SparkSession, bucket
     assert "checkpoint/mlbsdk.lock" not in bucket.keys("checkpoint/")
     with pytest.raises(mlbsdk.MlbsdkError, match="is of the target"):
         mlbsdk.stream(mlbsdk.StreamRequest(**wanted | {"target": f"delta:{bucket.address('other')}"}), spark=spark)
+
+
+@pytest.mark.parametrize("scheme", ["delta", pytest.param("parquet", marks=pytest.mark.slow)])
+def test_quality_is_checked_shown_and_mended_in_a_bucket(
+    spark: SparkSession, bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    """A row is refused and replayed, tables are checked and profiled, and the page of the run tells of it."""
+    monkeypatch.chdir(tmp_path)
+    put(bucket, [Capture(1, 1)])
+    strict, target = tmp_path / "strict.yaml", f"{scheme}:{bucket.address('out')}"
+    text = MAPPING.read_text(encoding="utf-8")
+    speeds = [row["speed"] for row in bucket_plays(Capture(1, 1)) if row["speed"] is not None]
+    limit = sorted(speeds)[-1]
+    strict.write_text(text.replace("BETWEEN 0 AND 120", f"BETWEEN 0 AND {limit - 1}"), encoding="utf-8")
+    request = RunRequest(
+        name="mini.game",
+        mapping=strict,
+        source=bucket.address("in"),
+        target=target,
+        on_error=mlbsdk.OnError.QUARANTINE,
+    )
+    refused = run(request, spark=spark).tables["mini.plays"].quarantined
+    assert refused == speeds.count(limit)
+
+    checked = told("check", "mini.plays", "--mapping", str(MAPPING), "--target", target, "--json")
+    assert json.loads(checked)["tables"][0]["passed"]
+    assert json.loads(told("profile", "mini.plays", "--target", target, "--json"))["rows"] == len(speeds) - refused
+    assert "compliance" in told("history", "mini.plays", "--target", target)
+    told("report", "--location", target, "--out", "page.html")
+    page = Path("page.html").read_text(encoding="utf-8")
+    assert f"{refused} open" in page
+    assert "speed" in page
+
+    done = json.loads(told("replay", "--target", target, "--mapping", str(MAPPING), "--json"))
+    assert done["transforms"][0]["outcomes"]["published"] == refused
+    assert len(bucket.rows(target, "mini.plays")) == len(speeds)
+    assert json.loads(told("replay", "--target", target, "--json"))["transforms"] == []
+
+
+def bucket_plays(capture: Capture) -> list[dict[str, Any]]:
+    return [dict(row) for row in expected([capture])["mini.plays"]]
+
+
+def told(*arguments: str) -> str:
+    """Return what ``mlbsdk quality`` prints."""
+    done = CliRunner().invoke(build(), ["quality", *arguments])
+    assert done.exit_code == 0, f"{done.output} {done.exception}"
+    assert SECRET_KEY not in done.output
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_an_export_leaves_a_secret_nowhere(bucket: Bucket, tmp_path: Path) -> None:
+    """Not in what it prints, Spark's event log, the log file, or any object; in a process of its own."""
+    storage = {"backend": "s3", "bucket": bucket.name, "endpoint": bucket.store.endpoint}
+    config = {"version": "1.0", "storage": storage, "layers": {"raw": {}, "normalized": {}}}
+    (tmp_path / "exports.yaml").write_text(json.dumps(config | {"transforms": ["person.person"]}))
+    (tmp_path / "events").mkdir()
+    settings = {"spark.master": "local[2]", "spark.eventLog.enabled": "true", "spark.mlbsdk.arrow": "false"}
+    settings |= {"spark.eventLog.dir": f"file:{tmp_path / 'events'}"}
+    # All that Spark can tell is in the log too.
+    (tmp_path / "mlbsdk.yaml").write_text(json.dumps({"spark": settings, "log_file": str(tmp_path / "spark.log")}))
+    source = DATA / "captures" / "endpoints"
+    command = [str(Path(sys.executable).with_name("mlbsdk")), "--debug", "export", "--config", "exports.yaml"]
+    environment = {name: value for name, value in os.environ.items() if name != "AWS_ENDPOINT_URL_S3"}
+    done = subprocess.run(
+        [*command, "--source", str(source / "**" / "person_person*")],
+        cwd=tmp_path,
+        env=environment | {"MLBSDK_HOME": str(tmp_path / "home")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert SECRET_KEY not in done.stdout + done.stderr
+    assert list((tmp_path / "events").iterdir())
+    files = [file for file in tmp_path.rglob("*") if file.is_file() and file.suffix != ".jar"]
+    assert [str(file) for file in files if SECRET_KEY.encode() in file.read_bytes()] == []
+    objects = bucket.keys()
+    assert [key for key in objects if SECRET_KEY.encode() in bucket.get(key)] == []
+    assert bucket.keys("normalized/person/person/")
 
 
 def test_spark_shows_no_secret(spark: SparkSession, bucket: Bucket) -> None:
