@@ -12,7 +12,7 @@ Register the module in ``pyproject.toml``::
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -303,6 +303,20 @@ class TableReader(Protocol):
 
         Raises:
             SourceError: there is no such table.
+        """
+        ...
+
+
+@runtime_checkable
+class RowFinder(Protocol):
+    """A writer whose tables can be asked for a few rows without Spark: ``mlbsdk lineage row`` asks it."""
+
+    def find_rows(self, table: str, equal: Mapping[str, str], limit: int) -> Sequence[Mapping[str, Any]]:
+        """Return the first rows of a table whose columns have these values, given as text; every column as stored.
+
+        Raises:
+            SourceError: there is no such table.
+            ConfigurationError: it has no such column, or a value does not fit the column's type.
         """
         ...
 
