@@ -39,6 +39,7 @@ from mlbsdk.hookspecs import (
     Hooks,
     ListenerDecl,
     QualityDecl,
+    ReporterDecl,
     SourceDecl,
     SparkRequirements,
     StorageDecl,
@@ -54,7 +55,15 @@ DISABLED = "MLBSDK_DISABLED_PLUGINS"
 _REASON_LENGTH = 300
 
 AnyDecl: TypeAlias = (
-    TransformDecl | SourceDecl | WriterDecl | StorageDecl | QualityDecl | ListenerDecl | DerivedDecl | CommandDecl
+    TransformDecl
+    | SourceDecl
+    | WriterDecl
+    | StorageDecl
+    | QualityDecl
+    | ListenerDecl
+    | ReporterDecl
+    | DerivedDecl
+    | CommandDecl
 )
 D = TypeVar("D", bound=AnyDecl)
 P = ParamSpec("P")
@@ -76,11 +85,22 @@ _WRITER = _Kind("writer", "mlbsdk_writers", WriterDecl)
 _STORAGE = _Kind("storage", "mlbsdk_storages", StorageDecl)
 _QUALITY = _Kind("quality", "mlbsdk_quality", QualityDecl)
 _LISTENER = _Kind("listener", "mlbsdk_listeners", ListenerDecl)
+_REPORTER = _Kind("reporter", "mlbsdk_reporters", ReporterDecl)
 _DERIVED = _Kind("derived", "mlbsdk_derived", DerivedDecl)
 _COMMAND = _Kind("command", "mlbsdk_commands", CommandDecl)
-_KINDS: tuple[_Kind[Any], ...] = (_TRANSFORM, _SOURCE, _WRITER, _STORAGE, _QUALITY, _LISTENER, _DERIVED, _COMMAND)
+_KINDS: tuple[_Kind[Any], ...] = (
+    _TRANSFORM,
+    _SOURCE,
+    _WRITER,
+    _STORAGE,
+    _QUALITY,
+    _LISTENER,
+    _REPORTER,
+    _DERIVED,
+    _COMMAND,
+)
 _HOOKS = tuple(kind.hook for kind in _KINDS)
-_NOUNS = {"quality": "quality engine", "derived": "derived table"}
+_NOUNS = {"quality": "quality engine", "derived": "derived table", "reporter": "lineage backend"}
 
 
 @dataclass(frozen=True)
@@ -271,6 +291,10 @@ class Plugins:
         """Return the listener of this name; raises as :meth:`transform`."""
         return self._get(_LISTENER, name)
 
+    def reporter(self, name: str) -> ReporterDecl:
+        """Return the lineage backend of this name; raises as :meth:`transform`."""
+        return self._get(_REPORTER, name)
+
     def derived(self, name: str) -> DerivedDecl:
         """Return the derived table of this name; raises as :meth:`transform`."""
         return self._get(_DERIVED, name)
@@ -304,6 +328,10 @@ class Plugins:
     def listeners(self) -> tuple[ListenerDecl, ...]:
         """Return all usable listeners."""
         return tuple(self._found(_LISTENER).usable.values())
+
+    def reporters(self) -> tuple[ReporterDecl, ...]:
+        """Return all usable lineage backends that do not speak OpenLineage."""
+        return tuple(self._found(_REPORTER).usable.values())
 
     def derived_tables(self) -> tuple[DerivedDecl, ...]:
         """Return all usable derived tables."""

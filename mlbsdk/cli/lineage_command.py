@@ -22,15 +22,30 @@ _ENDLESS = 10_000
 
 @app.command("flush")
 def flush_events(location: Location = _DEFAULT) -> None:
-    """Send the spooled events to the configured backend."""
+    """Send the kept events and reports to the configured backends."""
     import os
 
-    from mlbsdk.lineage.delivery import configured_transport, flush, is_configured, quiet_client
+    from mlbsdk.lineage.delivery import is_configured
+    from mlbsdk.lineage.reporting import flush_reports
+    from mlbsdk.plugins import Plugins
 
-    if not is_configured(os.environ):
+    reports = flush_reports(location, Plugins.load(), _storage(location))
+    if not is_configured(os.environ) and not reports:
         raise ConfigurationError(
             "no lineage backend is configured", fix="Set OPENLINEAGE_URL, or write an openlineage.yml."
         )
+    for name, done in reports.items():
+        typer.echo(f"{name}: {done.sent} reports sent, {done.left} left")
+    if is_configured(os.environ):
+        _flush_openlineage(location)
+    for name, done in reports.items():
+        if done.problem:
+            raise LineageError(f"{name} refused a report: {done.problem}", fix="The reports are kept; try again later.")
+
+
+def _flush_openlineage(location: str) -> None:
+    from mlbsdk.lineage.delivery import configured_transport, flush, quiet_client
+
     quiet_client()
     try:
         transport = configured_transport(patient=True)

@@ -46,7 +46,9 @@ class CaptureFound:
     """Why nothing more is known."""
 
 
-def capture_of(row_id: str, source_table: str, addresses: list[str], plugins: Plugins, storages: Storages) -> CaptureFound:
+def capture_of(
+    row_id: str, source_table: str, addresses: list[str], plugins: Plugins, storages: Storages
+) -> CaptureFound:
     """Return what is known of a capture; what can't be read is told as its ``problem``.
 
     Args:
@@ -102,7 +104,7 @@ def _of_file(row_id: str, storages: Storages) -> CaptureFound:
 def _unpacked(stream: Any, path: str) -> bytes:
     import gzip
 
-    opened = gzip.open(stream) if path.lower().endswith(".gz") else stream
+    opened = gzip.GzipFile(fileobj=stream) if path.lower().endswith(".gz") else stream
     data: bytes = opened.read(MOST_BYTES + 1)
     if len(data) > MOST_BYTES:
         raise ValueError(f"the file is larger than {MOST_BYTES // 1024 // 1024} MiB, so it was not looked into")
@@ -196,7 +198,7 @@ def _of_row(row_id: str, place: str, row: Mapping[str, Any]) -> CaptureFound:
         "status_code": known.get("status_code") if isinstance(known.get("status_code"), int) else None,
         "captured_at": moment.isoformat() if isinstance(moment, datetime) else _text(moment),
     }
-    told = {name: own[name] or envelope.get(name, own[name]) for name in own}
+    told: dict[str, Any] = {name: value or envelope.get(name, value) for name, value in own.items()}
     return CaptureFound(row_id, place, documents=() if capture is None else (response_of(capture),), **told)
 
 

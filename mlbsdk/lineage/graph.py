@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mlbsdk.mapping.paths import Every, join
 from mlbsdk.mapping.plan import (
+    LINEAGE,
     Column,
     FromDocument,
     FromExpression,
@@ -158,7 +159,9 @@ def _table_of_plan(plan: Plan, table: Table) -> TableLineage:
         steps += [*level.path, Every(level.kind, level.branches)]
     rules = tuple(RuleLineage(r.name, r.severity, r.text or r.sql, r.reason, r.columns) for r in table.rules)
     columns = tuple(_column_of_plan(plan, table, column) for column in table.columns)
-    return TableLineage(table.name, table.description, join("$", steps).removeprefix("$").lstrip("."), columns, rules)
+    return TableLineage(
+        table.name, table.description, join("$", tuple(steps)).removeprefix("$").lstrip("."), columns, rules
+    )
 
 
 def _column_of_plan(plan: Plan, table: Table, column: Column) -> ColumnLineage:
@@ -307,7 +310,11 @@ def _table_of_run(
     known = now.table(name) if now is not None else None
     lineage = facets.get("columnLineage", {}).get("fields", {})
     rules = _rules_of_run(name, assertions, saved, known)
-    columns = tuple(_column_of_run(one, lineage.get(one["name"]), rules, known) for one in facets["schema"]["fields"])
+    columns = tuple(
+        _column_of_run(one, lineage.get(one["name"]), rules, known)
+        for one in facets["schema"]["fields"]
+        if one["name"] != LINEAGE
+    )
     figures: dict[str, int] = {}
     if saved is not None and name in saved.tables:
         figures = asdict(saved.tables[name])
@@ -373,9 +380,7 @@ def _column_of_run(
     is_expression = bool(lineage) and (lineage or {}).get("transformationType") == "TRANSFORMATION"
     kind: Kind = "expression" if is_expression else "value" if paths else "unknown"
     text = str((lineage or {}).get("transformationDescription") or "") if is_expression else ""
-    return ColumnLineage(
-        name, type_, kind, paths, text, description=str(field.get("description") or ""), rules=about
-    )
+    return ColumnLineage(name, type_, kind, paths, text, description=str(field.get("description") or ""), rules=about)
 
 
 def _place(columns: Iterable[ColumnLineage]) -> str:

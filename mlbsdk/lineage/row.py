@@ -170,7 +170,7 @@ def row_lineage(
 
 
 def parsed_key(text: str) -> dict[str, str]:
-    """Return a key as a person writes it, ``game_pk=747175,at_bat_index=0``; ``\\,`` is a comma inside a value.
+    r"""Return a key as a person writes it, ``game_pk=747175,at_bat_index=0``; ``\,`` is a comma inside a value.
 
     Raises:
         ConfigurationError: it is none.
@@ -327,4 +327,3 @@ def _cut(text: str, most: int) -> str:
 
 def _told(key: Mapping[str, str]) -> str:
     return ", ".join(f"{name}={value}" for name, value in key.items())
-

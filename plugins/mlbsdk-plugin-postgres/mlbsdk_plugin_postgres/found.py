@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import psycopg
 from psycopg import errors, sql
@@ -13,9 +13,6 @@ from psycopg.rows import dict_row
 from mlbsdk.plugin import ConfigurationError, SourceError, did_you_mean, shortened
 from mlbsdk_plugin_postgres.catalog import read
 from mlbsdk_plugin_postgres.connection import Database, reason
-
-if TYPE_CHECKING:
-    from typing_extensions import LiteralString
 
 _LENGTH = re.compile(r"\(\d+(,-?\d+)?\)")
 
@@ -39,7 +36,7 @@ def rows(
     conditions: list[sql.Composable] = [sql.SQL("true")]
     # The catalogue spells the type, so that an index on the column is used.
     conditions += [
-        sql.SQL("{} = {}::{}").format(sql.Identifier(name), sql.Placeholder(), sql.SQL(_type(stored.columns[name])))
+        sql.SQL("{} = {}::{}").format(sql.Identifier(name), sql.Placeholder(), _type(stored.columns[name]))
         for name in equal
     ]
     statement = sql.SQL("SELECT * FROM {} WHERE {} LIMIT {}").format(
@@ -52,10 +49,9 @@ def rows(
         raise ConfigurationError(f"a value does not fit its column in '{table}': {reason(problem)}") from problem
 
 
-
-def _type(spelled: str) -> LiteralString:
+def _type(spelled: str) -> sql.SQL:
     """Return a column's type without its length, with which a longer value would be cut until it fits.
 
     The catalogue spells it, with identifiers quoted.
     """
-    return cast("LiteralString", _LENGTH.sub("", spelled))
+    return sql.SQL(_LENGTH.sub("", spelled))
