@@ -9,6 +9,7 @@ from typing import Any
 from mlbsdk.cli.columns import aligned
 from mlbsdk.lineage.capture import CaptureFound
 from mlbsdk.lineage.row import KeysFound, RowLineage, ValueFound
+from mlbsdk.lineage.terminal import escaped
 
 #: Characters of a value, and lines of the capture's JSON, that a person is shown.
 _WIDTH, _LINES = 48, 40
@@ -19,8 +20,11 @@ def lines_of(found: RowLineage | KeysFound) -> list[str]:
     if isinstance(found, KeysFound):
         more = "" if found.is_all else ", and there are more"
         keys = [",".join(f"{name}={value}" for name, value in key.items()) for key in found.keys]
-        return [f"{len(keys)} rows of {found.table} have that key{more}; name one:", *(f"  {key}" for key in keys)]
-    return list(_row(found))
+        return [
+            f"{len(keys)} rows of {found.table} have that key{more}; name one:",
+            *(f"  {escaped(key)}" for key in keys),
+        ]
+    return [escaped(line) for line in _row(found)]
 
 
 def _row(found: RowLineage) -> Iterator[str]:
@@ -82,7 +86,7 @@ def _value(found: ValueFound) -> tuple[str, str, str, str]:
 
 
 def _text(value: Any) -> str:
-    """Return a value on one line, cut where it is long; control characters are escaped."""
+    """Return a value on one line, cut where it is long."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    text = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+    text = escaped(text)
     return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 3]}..."

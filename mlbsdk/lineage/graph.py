@@ -378,9 +378,18 @@ def _column_of_run(
     if own is not None and own.type == type_ and set(paths) <= set(own.paths):
         return replace(own, description=str(field.get("description") or own.description), rules=about or own.rules)
     is_expression = bool(lineage) and (lineage or {}).get("transformationType") == "TRANSFORMATION"
-    kind: Kind = "expression" if is_expression else "value" if paths else "unknown"
+    kind: Kind = "expression" if is_expression else _kind_of(paths)
     text = str((lineage or {}).get("transformationDescription") or "") if is_expression else ""
     return ColumnLineage(name, type_, kind, paths, text, description=str(field.get("description") or ""), rules=about)
+
+
+def _kind_of(paths: tuple[str, ...]) -> Kind:
+    """Return what a path that is read as it stands gives: of one that leads to items, which of them it is."""
+    if not paths:
+        return "unknown"
+    if paths[0].endswith("[*]"):
+        return "position"
+    return "key" if paths[0].endswith((".*", "']")) else "value"
 
 
 def _place(columns: Iterable[ColumnLineage]) -> str:

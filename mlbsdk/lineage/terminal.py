@@ -14,19 +14,24 @@ if TYPE_CHECKING:
 _STYLES = {"COMPLETE": "green", "FAIL": "red", "ABORT": "red", "START": "cyan", "RUNNING": "cyan"}
 
 
+def escaped(text: str) -> str:
+    """Return text with control characters as Python writes them: a terminal would obey them."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
 def tree_of(graph: LineageGraph, table: TableLineage | None = None) -> Tree:
     """Return the tree: source, transform, tables; with a ``table`` its columns and where they come from."""
     from rich.text import Text
     from rich.tree import Tree
 
-    source = " ".join(part for part in graph.source if part)
+    source = escaped(" ".join(part for part in graph.source if part))
     tree = Tree(Text.assemble(("raw ", "dim"), source), guide_style="dim")
-    head = Text(graph.transform, style="bold")
+    head = Text(escaped(graph.transform), style="bold")
     if graph.run is not None:
         head.append(f"  {graph.run.state}", style=_STYLES.get(graph.run.state, ""))
         head.append(f"  {graph.run.at}  run {graph.run.run_id}", style="dim")
         if graph.run.error:
-            head.append(f"\n{graph.run.error}", style="red")
+            head.append(f"\n{escaped(graph.run.error)}", style="red")
     transform = tree.add(head)
     for one in graph.tables if table is None else (table,):
         branch = transform.add(_of_table(one))
@@ -35,41 +40,42 @@ def tree_of(graph: LineageGraph, table: TableLineage | None = None) -> Tree:
                 branch.add(_of_column(column))
             for rule in one.rules:
                 if rule.failed:
-                    branch.add(Text(f"{rule.severity} {rule.name}: {rule.failed:,} rows failed", style="red"))
+                    branch.add(Text(escaped(f"{rule.severity} {rule.name}: {rule.failed:,} rows failed"), style="red"))
     return tree
 
 
 def _of_table(table: TableLineage) -> Text:
     from rich.text import Text
 
-    text = Text(table.name, style="bold")
+    text = Text(escaped(table.name), style="bold")
     if table.state is not None:
         text.append(f"  {table.state}", style=_STYLES.get(table.state, ""))
-    text.append(f"  {len(table.columns)} columns from {table.place or 'the document'}", style="dim")
+    text.append(f"  {len(table.columns)} columns from {escaped(table.place) or 'the document'}", style="dim")
     told = figures(table)
     if told:
         text.append(f"  {told}")
     if table.failed:
         text.append(f"  {table.failed} {'rule' if table.failed == 1 else 'rules'} failed", style="red")
     if table.dataset is not None:
-        text.append(f"\n{table.dataset[0]} {table.dataset[1]}", style="dim")
+        text.append(f"\n{escaped(table.dataset[0])} {escaped(table.dataset[1])}", style="dim")
     return text
 
 
 def _of_column(column: ColumnLineage) -> Text:
     from rich.text import Text
 
-    text = Text(column.name, style="bold" if column.is_key else "")
-    text.append(f" {column.type}", style="dim")
+    text = Text(escaped(column.name), style="bold" if column.is_key else "")
+    text.append(f" {escaped(column.type)}", style="dim")
     text.append(" <- ", style="dim")
+    paths = escaped(", ".join(column.paths))
     if column.kind == "expression":
-        text.append(column.text or "an expression", style="magenta")
-        if column.paths:
-            text.append(f" of {', '.join(column.paths)}")
+        text.append(escaped(column.text) or "an expression", style="magenta")
+        if paths:
+            text.append(f" of {paths}")
     elif column.kind == "request":
-        text.append(f"raw row: {column.text}", style="dim")
+        text.append(f"raw row: {escaped(column.text)}", style="dim")
     elif column.kind == "value":
-        text.append(", ".join(column.paths) + (f" ({column.text})" if column.text else ""))
+        text.append(paths + (f" ({column.text})" if column.text else ""))
     else:
-        text.append(KINDS[column.kind] + (f" {', '.join(column.paths)}" if column.paths else ""), style="cyan")
+        text.append(KINDS[column.kind] + (f" {paths}" if paths else ""), style="cyan")
     return text
