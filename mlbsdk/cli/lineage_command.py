@@ -73,9 +73,9 @@ def show(
 ) -> None:
     """Show what comes from where: from the raw capture to each column, of a run or a mapping; this starts no Java."""
     from mlbsdk.errors import did_you_mean
-    from mlbsdk.lineage.look import lineage_graph
+    from mlbsdk.lineage.look import graph_and_events
 
-    graph, events = lineage_graph(what, location, storage=_storage(location))
+    graph, events = graph_and_events(what, location, _storage(location))
     chosen = graph.table(table) if table is not None else None
     if table is not None and chosen is None:
         names = [one.name for one in graph.tables]

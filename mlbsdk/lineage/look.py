@@ -15,7 +15,7 @@ from mlbsdk.mapping.load import load_file
 from mlbsdk.mapping.plan import Plan
 from mlbsdk.plugins import Plugins
 from mlbsdk.runtime.preparation import load_mapping
-from mlbsdk.runtime.storage import LOCAL
+from mlbsdk.runtime.storage import storage_of
 
 #: The first letters of a run's id, a UUID.
 _RUN_ID = re.compile(r"[0-9a-fA-F]{4,8}(-[0-9a-fA-F-]*)?")
@@ -25,16 +25,16 @@ def lineage_graph(
     what: str | None = None,
     location: str = "warehouse/_mlbsdk",
     *,
-    storage: Storage = LOCAL,
+    storage: Storage | None = None,
     plugins: Plugins | None = None,
-) -> tuple[LineageGraph, list[dict[str, Any]]]:
-    """Return a graph from the raw capture to each column, and the events that it was made of; no Spark is needed.
+) -> LineageGraph:
+    """Return the graph from a raw capture to each column, of a run or of a mapping; no Spark is needed.
 
     Args:
         what: a run's id or its first letters; or a transform or mapping file, that need never have run; None is the
             last run.
         location: the target's ``_mlbsdk`` folder, for runs.
-        storage: what keeps that folder.
+        storage: what keeps that folder; by default found by its path, with the environment's own settings.
         plugins: the loaded plugins; by default those installed.
 
     Raises:
@@ -42,10 +42,30 @@ def lineage_graph(
         UnknownNameError: no plugin has the transform.
         MappingError: the mapping is wrong.
     """
+    return graph_and_events(what, location, storage, plugins)[0]
+
+
+def lineage_page(
+    what: str | None = None,
+    location: str = "warehouse/_mlbsdk",
+    *,
+    storage: Storage | None = None,
+    plugins: Plugins | None = None,
+) -> str:
+    """Return the same graph as one HTML page that loads nothing; arguments and errors as :func:`lineage_graph`."""
+    from mlbsdk.lineage.page import page_of
+
+    return page_of(lineage_graph(what, location, storage=storage, plugins=plugins))
+
+
+def graph_and_events(
+    what: str | None, location: str, storage: Storage | None = None, plugins: Plugins | None = None
+) -> tuple[LineageGraph, list[dict[str, Any]]]:
+    """Return the graph, and the events that it was made of; raises as :func:`lineage_graph`."""
     plugins = plugins or Plugins.load()
     if what is not None and not _RUN_ID.fullmatch(what):
         return graph_of_plan(plan_of(what, plugins)), []
-    run = recorded_run(location, what, storage)
+    run = recorded_run(location, what, storage or storage_of(location, plugins=plugins))
     try:
         return graph_of_run(run.events, run.saved, _plan_now(transform_of(run.events), plugins)), run.events
     except (ValueError, KeyError, TypeError) as problem:

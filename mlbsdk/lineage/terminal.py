@@ -28,8 +28,8 @@ def tree_of(graph: LineageGraph, table: TableLineage | None = None) -> Tree:
     tree = Tree(Text.assemble(("raw ", "dim"), source), guide_style="dim")
     head = Text(escaped(graph.transform), style="bold")
     if graph.run is not None:
-        head.append(f"  {graph.run.state}", style=_STYLES.get(graph.run.state, ""))
-        head.append(f"  {graph.run.at}  run {graph.run.run_id}", style="dim")
+        head.append(f"  {escaped(graph.run.state)}", style=_STYLES.get(graph.run.state, ""))
+        head.append(f"  {escaped(graph.run.at)}  run {escaped(graph.run.run_id)}", style="dim")
         if graph.run.error:
             head.append(f"\n{escaped(graph.run.error)}", style="red")
     transform = tree.add(head)
@@ -49,7 +49,7 @@ def _of_table(table: TableLineage) -> Text:
 
     text = Text(escaped(table.name), style="bold")
     if table.state is not None:
-        text.append(f"  {table.state}", style=_STYLES.get(table.state, ""))
+        text.append(f"  {escaped(table.state)}", style=_STYLES.get(table.state, ""))
     text.append(f"  {len(table.columns)} columns from {escaped(table.place) or 'the document'}", style="dim")
     told = figures(table)
     if told:
@@ -75,7 +75,7 @@ def _of_column(column: ColumnLineage) -> Text:
     elif column.kind == "request":
         text.append(f"raw row: {escaped(column.text)}", style="dim")
     elif column.kind == "value":
-        text.append(paths + (f" ({column.text})" if column.text else ""))
+        text.append(paths + (f" ({escaped(column.text)})" if column.text else ""))
     else:
         text.append(KINDS[column.kind] + (f" {paths}" if paths else ""), style="cyan")
     return text

@@ -119,7 +119,7 @@ def test_every_hook_reaches_its_accessor(install: Install) -> None:
     kinds = {"source": "Source", "writer": "Writer", "storage": "Storage"}
     kinds |= {"quality": "Quality", "listener": "Listener", "reporter": "Reporter", "command": "Command"}
     hooks = {kind: "mlbsdk_quality" if kind == "quality" else f"mlbsdk_{kind}s" for kind in kinds}
-    code = "".join(
+    code = "from mlbsdk import ReporterDecl\n" + "".join(
         f"@hookimpl\ndef {hooks[kind]}():\n    yield {name}Decl(name='mine', summary='', make=made)\n"
         for kind, name in kinds.items()
     )
