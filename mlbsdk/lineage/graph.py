@@ -268,11 +268,16 @@ def transform_of(events: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _whole(events: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """Return the event of the whole run: its job's name begins those of the others."""
+    """Return the event of a transform's whole run: its job's name begins those of its tables' jobs.
+
+    Of several transforms that ran together, the one that was told of last.
+    """
     found = [event for event in events if event.get("outputs")]
-    if not found:
+    names = {str(event["job"]["name"]) for event in found}
+    whole = [one for one in found if not any(str(one["job"]["name"]).startswith(f"{name}.") for name in names)]
+    if not whole:
         raise ValueError("no event of the run has an output")
-    return min(found, key=lambda event: (len(event["job"]["name"]), -len(event["outputs"])))
+    return max(whole, key=lambda event: str(event["eventTime"]))
 
 
 def _dataset(dataset: Mapping[str, Any]) -> tuple[str, str]:

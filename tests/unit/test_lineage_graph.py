@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import tempfile
 from dataclasses import replace
 from datetime import datetime, timezone
 from html.parser import HTMLParser
@@ -12,14 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from openlineage.client.event_v2 import RunState
-from openlineage.client.serde import Serde
 from rich.console import Console
 from typer.testing import CliRunner
 
 from mlbsdk.cli.main import build
 from mlbsdk.errors import ConfigurationError
-from mlbsdk.lineage.events import run_events
+from mlbsdk.lineage.delivery import last_run
 from mlbsdk.lineage.graph import (
     ColumnLineage,
     LineageGraph,
@@ -58,9 +57,18 @@ def mini_report() -> RunReport:
     return report
 
 
-def events(report: RunReport, state: RunState = RunState.COMPLETE) -> list[dict[str, Any]]:
-    """Return events as they are stored."""
-    return [json.loads(Serde.to_json(event)) for event in run_events(report, state, "mlb")]
+def events(report: RunReport, error: BaseException | None = None) -> list[dict[str, Any]]:
+    """Return the last event of each job, as a run leaves them."""
+    with tempfile.TemporaryDirectory() as folder:
+        report.location = folder
+        listener = OpenLineageListener({})
+        listener.run_started(report)
+        if error is None:
+            listener.run_completed(report)
+        else:
+            listener.run_failed(report, error)
+        report.location = None
+        return last_run(folder)
 
 
 def table(graph: LineageGraph, name: str) -> TableLineage:
@@ -151,6 +159,16 @@ def test_rules_are_found_where_a_job_of_their_own_has_the_table_as_its_input() -
         "speed_plausible": False,
         "speed_usual": True,
     }
+
+
+def test_of_transforms_that_ran_together_the_last_one_is_shown() -> None:
+    found = events(mini_report())
+    other = [
+        json.loads(json.dumps(one).replace("mini.game", "a.b")) | {"eventTime": "2024-01-01T00:00:00.000Z"}
+        for one in found
+    ]
+    graph = graph_of_run([*found, *other])
+    assert (graph.transform, len(graph.tables)) == ("mini.game", 3)
 
 
 def test_where_the_mapping_has_changed_since_a_run_its_events_count() -> None:
@@ -332,10 +350,7 @@ def test_events_of_no_transform_are_told_in_a_sentence(tmp_path: Path) -> None:
 def test_a_failed_run_shows_its_error() -> None:
     report = mini_report()
     report.started_at = datetime(2024, 7, 1, tzinfo=timezone.utc)
-    failed = [
-        json.loads(Serde.to_json(event)) for event in run_events(report, RunState.FAIL, "mlb", OSError("no more disk"))
-    ]
-    graph = graph_of_run(failed)
+    graph = graph_of_run(events(report, OSError("no more disk")))
     assert graph.run is not None
     assert (graph.run.state, graph.run.error) == ("FAIL", "no more disk")
     assert "no more disk" in page_of(graph)
