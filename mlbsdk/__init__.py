@@ -9,7 +9,8 @@ To run a transform from Python::
 
 :func:`stream` follows a source in the same way, with a :class:`StreamRequest`. :func:`export` keeps captures and tables
 in layers, and :func:`retention` removes what is older than they keep. :func:`quality_report` makes the page of a run,
-and :func:`replay` tries refused rows again, with a :class:`ReplayRequest`.
+and :func:`replay` tries refused rows again, with a :class:`ReplayRequest`. :func:`lineage_page` and
+:func:`lineage_graph` show what comes from where, and :func:`row_lineage` where one row came from.
 
 The other names are what a plugin module declares with; :mod:`mlbsdk.plugin` holds what its objects build on.
 Importing this package imports no Spark and sets no logging; :func:`run` and what belongs to it load when first used.
@@ -27,6 +28,7 @@ from mlbsdk.hookspecs import (
     ListenerDecl,
     QualityDecl,
     RawStoreDecl,
+    ReporterDecl,
     SourceDecl,
     SparkRequirements,
     StorageDecl,
@@ -39,6 +41,9 @@ if TYPE_CHECKING:
     from mlbsdk.layers.export import ExportRequest, export
     from mlbsdk.layers.report import ExportReport
     from mlbsdk.layers.retention import RetentionReport, retention
+    from mlbsdk.lineage.graph import LineageGraph
+    from mlbsdk.lineage.look import lineage_graph, lineage_page
+    from mlbsdk.lineage.row import KeysFound, RowLineage, row_lineage
     from mlbsdk.quality.page.html import quality_report
     from mlbsdk.report import RunReport
     from mlbsdk.runtime.derived import DerivedReport
@@ -57,6 +62,8 @@ __all__ = [
     "DerivedReport",
     "ExportReport",
     "ExportRequest",
+    "KeysFound",
+    "LineageGraph",
     "ListenerDecl",
     "MlbsdkError",
     "OnError",
@@ -64,7 +71,9 @@ __all__ = [
     "RawStoreDecl",
     "ReplayReport",
     "ReplayRequest",
+    "ReporterDecl",
     "RetentionReport",
+    "RowLineage",
     "RunReport",
     "RunRequest",
     "RunsReport",
@@ -78,9 +87,12 @@ __all__ = [
     "build_derived",
     "export",
     "hookimpl",
+    "lineage_graph",
+    "lineage_page",
     "quality_report",
     "replay",
     "retention",
+    "row_lineage",
     "run",
     "run_several",
     "stream",
@@ -92,6 +104,12 @@ _LAZY = {
     "ExportRequest": "mlbsdk.layers.export",
     "RetentionReport": "mlbsdk.layers.retention",
     "export": "mlbsdk.layers.export",
+    "KeysFound": "mlbsdk.lineage.row",
+    "LineageGraph": "mlbsdk.lineage.graph",
+    "RowLineage": "mlbsdk.lineage.row",
+    "lineage_graph": "mlbsdk.lineage.look",
+    "lineage_page": "mlbsdk.lineage.look",
+    "row_lineage": "mlbsdk.lineage.row",
     "retention": "mlbsdk.layers.retention",
     "DerivedReport": "mlbsdk.runtime.derived",
     "OnError": "mlbsdk.runtime.transformation",

@@ -353,6 +353,20 @@ class TableReader(Protocol):
 
 
 @runtime_checkable
+class RowFinder(Protocol):
+    """A writer whose tables can be asked for a few rows without Spark: ``mlbsdk lineage row`` asks it."""
+
+    def find_rows(self, table: str, equal: Mapping[str, str], limit: int) -> Sequence[Mapping[str, Any]]:
+        """Return the first rows of a table whose columns have these values, given as text; every column as stored.
+
+        Raises:
+            SourceError: there is no such table.
+            ConfigurationError: it has no such column, or a value does not fit the column's type.
+        """
+        ...
+
+
+@runtime_checkable
 class QuarantineStore(Protocol):
     """A writer that can give back what it holds in quarantine: quality reports and replays ask it.
 
@@ -486,6 +500,78 @@ class ListenerDecl:
     make: Callable[[Mapping[str, object]], RunListener]
 
 
+@dataclass(frozen=True)
+class LineageColumn:
+    """A column as a lineage backend is told of it."""
+
+    name: str
+    type: str
+    """As the mapping spells it; ``json`` for a JSON path of raw data."""
+    description: str = ""
+    sources: tuple[str, ...] = ()
+    """The columns of the source table that it comes from: JSON paths."""
+    expression: str = ""
+    """The SQL that makes it; empty where the value is taken as it is."""
+
+
+@dataclass(frozen=True)
+class LineageTable:
+    """A table, or the raw data, as a lineage backend is told of it. Names hold no game and no date."""
+
+    name: str
+    """``schema.table``; of raw data the mapping's raw table."""
+    namespace: str
+    """Where it is, as OpenLineage names it: ``file``, ``s3://bucket``, ``postgres://host:5432``."""
+    dataset: str
+    """Its name there: a path, or ``database.schema.table``."""
+    columns: tuple[LineageColumn, ...] = ()
+    description: str = ""
+
+
+class LineageReporter(Protocol):
+    """A lineage backend that does not speak OpenLineage.
+
+    It is told twice of a run: when it starts, so that most can be sent while Spark works, and when it ends; of a stream
+    also after its first batch. It is called in a thread of its own and may take its time: a run waits little more than
+    a second for it, what was not delivered by then is kept on disk, and ``mlbsdk lineage flush`` sends it. So the same
+    report may come twice, and one of an older run after one of a newer.
+    """
+
+    def report_transform(
+        self,
+        source_table: LineageTable,
+        target_tables: Sequence[LineageTable],
+        job_id: str,
+        metrics: Mapping[str, Any],
+    ) -> None:
+        """Tell the backend of one run of a transform.
+
+        Args:
+            source_table: what it reads; its columns are the JSON paths that any column comes from.
+            target_tables: what it writes, with column lineage.
+            job_id: the transform's name, ``game.live_game_v1``; the same for every run of it.
+            metrics: JSON data of the run: ``run_id``, ``state`` (START, RUNNING, COMPLETE, FAIL, ABORT), ``mode``,
+                ``started_at`` and ``at`` (ISO 8601, UTC), ``duration_s``, ``documents``, ``tables`` (rows by table and
+                what became of them), ``quality`` (table, rule, severity and failed rows of each rule that failed) and,
+                of one that failed, ``error``.
+
+        Raises:
+            Exception: the backend did not take it; the report is kept.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReporterDecl:
+    """A lineage backend that does not speak OpenLineage."""
+
+    name: str
+    summary: str
+    make: Callable[[Mapping[str, object]], LineageReporter | None]
+    """options -> LineageReporter, or None where nothing says where the backend is. The option ``timeout_s`` is how many
+    seconds a request may take."""
+
+
 class DerivedTable(Protocol):
     """Makes a table's rows from other tables.
 
@@ -583,6 +669,11 @@ class Hooks:
     @_hookspec
     def mlbsdk_listeners(self) -> Iterable[ListenerDecl]:
         """Declare watchers of runs; each is made once for a run and told of every event."""
+        return ()
+
+    @_hookspec
+    def mlbsdk_reporters(self) -> Iterable[ReporterDecl]:
+        """Declare lineage backends that do not speak OpenLineage; each is told of every run, if it is configured."""
         return ()
 
     @_hookspec

@@ -20,7 +20,7 @@ KNOWN: dict[tuple[str, str], str] = {
     ("storage", "s3a"): "mlbsdk-plugin-s3",
     ("quality", "deequ"): "mlbsdk-plugin-deequ",
     ("derived", "analytics.*"): "mlbsdk-plugin-analytics",
-    ("listener", "atlas"): "mlbsdk-plugin-atlas",
+    ("reporter", "atlas"): "mlbsdk-plugin-atlas",
 }
 
 

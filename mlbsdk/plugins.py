@@ -40,6 +40,7 @@ from mlbsdk.hookspecs import (
     ListenerDecl,
     QualityDecl,
     RawStoreDecl,
+    ReporterDecl,
     SourceDecl,
     SparkRequirements,
     StorageDecl,
@@ -62,6 +63,7 @@ AnyDecl: TypeAlias = (
     | StorageDecl
     | QualityDecl
     | ListenerDecl
+    | ReporterDecl
     | DerivedDecl
     | CommandDecl
 )
@@ -86,6 +88,7 @@ _WRITER = _Kind("writer", "mlbsdk_writers", WriterDecl)
 _STORAGE = _Kind("storage", "mlbsdk_storages", StorageDecl)
 _QUALITY = _Kind("quality", "mlbsdk_quality", QualityDecl)
 _LISTENER = _Kind("listener", "mlbsdk_listeners", ListenerDecl)
+_REPORTER = _Kind("reporter", "mlbsdk_reporters", ReporterDecl)
 _DERIVED = _Kind("derived", "mlbsdk_derived", DerivedDecl)
 _COMMAND = _Kind("command", "mlbsdk_commands", CommandDecl)
 _KINDS: tuple[_Kind[Any], ...] = (
@@ -96,11 +99,17 @@ _KINDS: tuple[_Kind[Any], ...] = (
     _STORAGE,
     _QUALITY,
     _LISTENER,
+    _REPORTER,
     _DERIVED,
     _COMMAND,
 )
 _HOOKS = tuple(kind.hook for kind in _KINDS)
-_NOUNS = {"quality": "quality engine", "derived": "derived table", "raw_store": "raw store"}
+_NOUNS = {
+    "quality": "quality engine",
+    "derived": "derived table",
+    "raw_store": "raw store",
+    "reporter": "lineage backend",
+}
 
 
 @dataclass(frozen=True)
@@ -295,6 +304,10 @@ class Plugins:
         """Return the listener of this name; raises as :meth:`transform`."""
         return self._get(_LISTENER, name)
 
+    def reporter(self, name: str) -> ReporterDecl:
+        """Return the lineage backend of this name; raises as :meth:`transform`."""
+        return self._get(_REPORTER, name)
+
     def derived(self, name: str) -> DerivedDecl:
         """Return the derived table of this name; raises as :meth:`transform`."""
         return self._get(_DERIVED, name)
@@ -332,6 +345,10 @@ class Plugins:
     def listeners(self) -> tuple[ListenerDecl, ...]:
         """Return all usable listeners."""
         return tuple(self._found(_LISTENER).usable.values())
+
+    def reporters(self) -> tuple[ReporterDecl, ...]:
+        """Return all usable lineage backends that do not speak OpenLineage."""
+        return tuple(self._found(_REPORTER).usable.values())
 
     def derived_tables(self) -> tuple[DerivedDecl, ...]:
         """Return all usable derived tables."""

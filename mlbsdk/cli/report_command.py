@@ -116,7 +116,7 @@ def _lines(found: ReplayReport) -> list[str]:
     return lines
 
 
-def write_page(page: str, out: Path) -> None:
+def write_page(page: str, out: Path, what: str = "quality report") -> None:
     """Write a page, and say where.
 
     Raises:
@@ -129,4 +129,4 @@ def write_page(page: str, out: Path) -> None:
         out.write_text(page, encoding="utf-8")
     except OSError as problem:
         raise ConfigurationError(f"can't write '{out}': {problem.strerror or problem}") from problem
-    typer.echo(f"quality report: {out}", err=True)
+    typer.echo(f"{what}: {out}", err=True)

@@ -25,13 +25,17 @@ class Watchers:
 
     @classmethod
     def made(cls, given: tuple[RunListener, ...], plugins: Plugins, report: RunReport) -> Watchers:
-        """Make the listeners that plugins declare; one that can't be made is noted."""
+        """Make the listeners that plugins declare, and one for lineage reporters; what can't be made is noted."""
         made = list(given)
         for declared in plugins.listeners():
             try:
                 made.append(plugins.call(declared, declared.make, {}))
             except Exception as problem:  # as in tell
                 report.note(f"listener '{declared.name}' could not be made: {type(problem).__name__}: {problem}")
+        if plugins.reporters():
+            from mlbsdk.lineage.reporting import ReportingListener
+
+            made.append(ReportingListener(plugins))
         return cls(tuple(made), report)
 
     @contextlib.contextmanager

@@ -9,6 +9,9 @@ A suite has to know a little about what it tests. Override these fixtures in ``c
 - ``contract_bad_target``: writers; an address where nothing can be written.
 - ``contract_source``: sources; a function (JSON documents) -> the address of a place that holds just these captures.
 - ``contract_missing_source``: sources; the address of a place that does not exist.
+- ``contract_reporter_backend``: lineage reporters; has a backend running, and configured by the environment.
+- ``contract_reporter_down``: lineage reporters; configures one that is not running.
+- ``contract_reporter_secrets``: lineage reporters; the secrets of both, which nothing may show.
 """
 
 from __future__ import annotations
@@ -37,6 +40,7 @@ SUITES = {
     "writer": "of_writers",
     "quality": "of_quality",
     "listener": "of_listeners",
+    "reporter": "of_reporters",
 }
 _DECLARED: pytest.StashKey[Declared] = pytest.StashKey()
 
@@ -186,6 +190,24 @@ def contract_source(contract_source_decl: SourceDecl) -> Callable[[Sequence[Any]
 def contract_missing_source(contract_source_decl: SourceDecl, tmp_path: Path) -> str:
     """Return the address of a place that does not exist."""
     return f"{contract_source_decl.name}:{tmp_path / 'missing'}"
+
+
+@pytest.fixture
+def contract_reporter_backend(contract_reporter_name: str) -> None:
+    """Have a backend running, and configured by the environment."""
+    _ask_for("contract_reporter_backend", f"how the backend of '{contract_reporter_name}' is started")
+
+
+@pytest.fixture
+def contract_reporter_down(contract_reporter_name: str) -> None:
+    """Configure a backend that is not running."""
+    _ask_for("contract_reporter_down", f"how '{contract_reporter_name}' is configured")
+
+
+@pytest.fixture
+def contract_reporter_secrets() -> Sequence[str]:
+    """Return the secrets that the backend is asked with."""
+    return ()
 
 
 def _ask_for(fixture: str, what: str) -> NoReturn:

@@ -21,7 +21,7 @@ from mlbsdk.quality.quarantine import NAME as QUARANTINE
 from mlbsdk.quality.quarantine import QuarantineQuery
 from mlbsdk.runtime.batch import NO_DECISIONS, Batch, Decisions, TableRows, TableWritten
 from mlbsdk.runtime.threads import in_threads
-from mlbsdk.writers import quarantined
+from mlbsdk.writers import found, quarantined
 from mlbsdk.writers.changes import compare, rows_of
 from mlbsdk.writers.lakehouse import Lakehouse, Ledger, documents_predicate, joining, storable
 from mlbsdk.writers.stored import check_types, stored_table
@@ -61,8 +61,8 @@ class DeltaWriter:
         path = self.house.path(table.name)
         if not self.house.is_delta(path):
             return None
-        found = self.house.open_delta(path)
-        return stored_table(_stored_schema(found), table, found.metadata().partition_columns)
+        delta = self.house.open_delta(path)
+        return stored_table(_stored_schema(delta), table, delta.metadata().partition_columns)
 
     def table_names(self) -> tuple[str, ...]:
         """Return the names of the tables that are stored."""
@@ -82,6 +82,10 @@ class DeltaWriter:
         # Without a version each Spark job would read the newest one of its own time.
         version = self.house.open_delta(path).version()
         return spark.read.format("delta").option("versionAsOf", version).load(path)
+
+    def find_rows(self, table: str, equal: Mapping[str, str], limit: int) -> list[dict[str, Any]]:
+        """Return the first rows of a table whose columns have these values."""
+        return found.in_delta(self.house, self.house.path(table), table, equal, limit)
 
     def quarantined(self, query: QuarantineQuery) -> pa.Table:
         """Return what the quarantine table holds of a query."""

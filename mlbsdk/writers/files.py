@@ -27,7 +27,7 @@ from mlbsdk.runtime.addresses import child
 from mlbsdk.runtime.batch import NO_DECISIONS, Batch, Decisions, TableRows, TableWritten
 from mlbsdk.runtime.storage import read_text
 from mlbsdk.runtime.threads import in_threads
-from mlbsdk.writers import quarantined
+from mlbsdk.writers import found, quarantined
 from mlbsdk.writers.lakehouse import Lakehouse, Ledger, joining, storable
 from mlbsdk.writers.staging import ArrowStaging, SparkStaging, Staging, as_spark_spells
 from mlbsdk.writers.stored import check_file_types, read_stored, stored_files
@@ -131,6 +131,11 @@ class FileWriter:
     def table_names(self) -> tuple[str, ...]:
         """Return the names of the tables that are stored."""
         return self.house.table_names(self.format)
+
+    def find_rows(self, table: str, equal: Mapping[str, str], limit: int) -> list[dict[str, Any]]:
+        """Return the first rows of a table whose columns have these values."""
+        files, folder = self._stored(table), self.house.path(table)
+        return found.in_files(self.house.storage, files, folder, self.format, table, equal, limit)
 
     def quarantined(self, query: QuarantineQuery) -> pa.Table:
         """Return what the quarantine table holds of a query."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from mlbsdk.hookspecs import WriterDecl
+from tests import atlas
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -91,3 +92,28 @@ def contract_source(tmp_path: Path) -> Callable[[Sequence[Any]], str]:
         return f"file:{tmp_path}"
 
     return fill
+
+
+@pytest.fixture
+def contract_reporter_backend(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have an Atlas server running; whatever it was sent has to be what Atlas takes."""
+    with atlas.running() as server:
+        monkeypatch.setenv("ATLAS_ENDPOINT", server.address)
+        monkeypatch.setenv("ATLAS_USER", server.user)
+        monkeypatch.setenv("ATLAS_PASSWORD", server.password)
+        yield
+        assert server.wrong == []
+        assert server.of_type("mlbsdk_process")
+
+
+@pytest.fixture
+def contract_reporter_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Name a port where nobody listens."""
+    monkeypatch.setenv("ATLAS_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("ATLAS_TOKEN", "hush-contract")
+
+
+@pytest.fixture
+def contract_reporter_secrets() -> Sequence[str]:
+    """Return what is secret about both."""
+    return ("hush-contract", "hush-atlas")

@@ -68,6 +68,7 @@ sys.addaudithook(refuse)
         ["plugins", "show", "delta"],
         ["mapping", "--help"],
         ["lineage", "--help"],
+        ["lineage", "show", "game.linescore", "--table", "game.linescore_teams"],
         ["doctor", "--help"],
     ],
     ids=" ".join,
@@ -267,3 +268,26 @@ def test_a_person_gets_a_table_and_a_summary(person: Ran) -> None:
     assert lines[-1].startswith("2 of 2 captures used; 3 tables in ")
     assert lines[-1].endswith("Written to delta:from_file")
     assert "\x1b" not in person.done.stdout + person.done.stderr
+
+
+@pytest.mark.parametrize(("who", "target"), [("machine", "parquet:out"), ("person", "delta:from_file")])
+def test_a_row_leads_back_to_its_capture_and_a_run_to_its_graph(
+    request: pytest.FixtureRequest, who: str, target: str
+) -> None:
+    ran: Ran = request.getfixturevalue(who)
+    plays = expected([Capture(1, 1), Capture(2, 0)])["mini.plays"]
+    key = f"game_pk={plays[0]['game_pk']},play_index={plays[0]['play_index']}"
+    arguments = ("lineage", "row", "mini.plays", key, "--mapping", str(MAPPING), "--target", target, "--json")
+    found = json.loads(command(*arguments, cwd=ran.folder).stdout)
+    assert Path(found["capture"]["place"]).parent == ran.folder / "in"
+    assert found["place"] == f"plays[{plays[0]['play_index']}]"
+    values = {value["column"]: value for value in found["values"]}
+    assert values["event"]["value"] == values["event"]["captured"] == plays[0]["event"]
+    (report,) = (ran.folder / target.partition(":")[2] / "_mlbsdk" / "runs").glob("*.json")
+    assert found["run"]["run_id"] in report.name
+    assert (found["run"]["status"], found["run"]["source"]) == ("completed", "in")
+    location = f"{target.partition(':')[2]}/_mlbsdk"
+    shown = json.loads(command("lineage", "show", "--location", location, "--json", cwd=ran.folder).stdout)
+    tables = {table["name"]: table for table in shown["graph"]["tables"]}
+    assert tables["mini.plays"]["figures"]["inserted"] == len(plays)
+    assert shown["graph"]["run"]["run_id"] == found["run"]["run_id"]

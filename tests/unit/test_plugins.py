@@ -117,9 +117,9 @@ def test_an_installed_plugin_is_ready(install: Install) -> None:
 
 def test_every_hook_reaches_its_accessor(install: Install) -> None:
     kinds = {"source": "Source", "raw_store": "RawStore", "writer": "Writer", "storage": "Storage"}
-    kinds |= {"quality": "Quality", "listener": "Listener", "command": "Command"}
+    kinds |= {"quality": "Quality", "listener": "Listener", "reporter": "Reporter", "command": "Command"}
     hooks = {kind: "mlbsdk_quality" if kind == "quality" else f"mlbsdk_{kind}s" for kind in kinds}
-    code = "".join(
+    code = "from mlbsdk import ReporterDecl\n" + "".join(
         f"@hookimpl\ndef {hooks[kind]}():\n    yield {name}Decl(name='mine', summary='', make=made)\n"
         for kind, name in kinds.items()
     )
@@ -136,7 +136,7 @@ def test_every_hook_reaches_its_accessor(install: Install) -> None:
     for kind in (*kinds, "transform"):
         assert getattr(plugins, kind)("mine").name == "mine"
     assert plugins.derived("my.table") in plugins.derived_tables()
-    for several in ("sources", "writers", "storages", "qualities", "listeners", "commands", "transforms"):
+    for several in ("sources", "writers", "storages", "qualities", "listeners", "reporters", "commands", "transforms"):
         assert "mine" in [each.name for each in getattr(plugins, several)()]
 
 

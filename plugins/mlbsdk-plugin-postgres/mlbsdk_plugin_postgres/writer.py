@@ -25,7 +25,7 @@ from mlbsdk.plugin import (
     decisions_by_table,
     names_seen,
 )
-from mlbsdk_plugin_postgres import jdbc, quarantined
+from mlbsdk_plugin_postgres import found, jdbc, quarantined
 from mlbsdk_plugin_postgres.catalog import OWN_SCHEMA, as_stored, make_own, make_partitions, make_tables, read
 from mlbsdk_plugin_postgres.connection import Database, dataset, explained, may_pass
 from mlbsdk_plugin_postgres.staging import (
@@ -120,6 +120,16 @@ class PostgresWriter:
                     fix="Name another table, or run its transform first.",
                 )
             return jdbc.table(spark, jdbc.url(connection), jdbc.properties(connection), table)
+
+    def find_rows(self, table: str, equal: Mapping[str, str], limit: int) -> list[dict[str, Any]]:
+        """Return the first rows of a table whose columns have these values, given as text.
+
+        Raises:
+            SourceError: there is no way to the database, or no such table in it.
+            ConfigurationError: the table has no such column, or a value does not fit its type.
+        """
+        with explained(f"'{table}' can't be read from the database {self.database.shown}", SourceError):
+            return found.rows(self._connection(), self.database, table, equal, limit)
 
     def quarantined(self, query: QuarantineQuery) -> pa.Table:
         """Return what the quarantine table holds of a query.
