@@ -233,8 +233,11 @@ def graph_of_run(
         ValueError: there is no event of a transform.
     """
     whole = _whole(events)
-    outputs = [output for output in whole.get("outputs", []) if "schema" in output.get("facets", {})]
-    states = {_dataset(e["outputs"][0]): str(e["eventType"]) for e in events if len(e.get("outputs", [])) == 1}
+    own = {_dataset(event["outputs"][0]): event for event in events if len(event.get("outputs", [])) == 1}
+    states = {dataset: str(event["eventType"]) for dataset, event in own.items()}
+    # The job of one table may say more of it than that of the whole run.
+    outputs = [_merged(output, own.get(_dataset(output))) for output in whole["outputs"]]
+    outputs = [output for output in outputs if "schema" in output["facets"]]
     assertions = _assertions(events)
     now = graph_of_plan(plan) if plan is not None else None
     tables = tuple(
@@ -282,6 +285,11 @@ def _whole(events: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
 
 def _dataset(dataset: Mapping[str, Any]) -> tuple[str, str]:
     return str(dataset["namespace"]), str(dataset["name"])
+
+
+def _merged(output: Mapping[str, Any], own: Mapping[str, Any] | None) -> dict[str, Any]:
+    more = own["outputs"][0] if own is not None else {}
+    return dict(output) | {part: {**output.get(part, {}), **more.get(part, {})} for part in ("facets", "outputFacets")}
 
 
 def _assertions(events: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], list[Mapping[str, Any]]]:
@@ -361,11 +369,21 @@ def _rules_of_run(
         RuleLineage(
             name=str(one["assertion"]),
             severity=str(one.get("severity") or ""),
-            columns=(str(one["column"]),) if one.get("column") else (),
+            asks=str(one.get("content") or ""),
+            reason=str(one.get("description") or ""),
+            columns=_columns_of(one),
             failed=0 if one.get("success") else 1,
         )
         for one in assertions
     )
+
+
+def _columns_of(assertion: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the columns that an assertion looks at: its own, or where it has several those of its parameters."""
+    if assertion.get("column"):
+        return (str(assertion["column"]),)
+    columns = (assertion.get("params") or {}).get("columns")
+    return tuple(map(str, columns)) if isinstance(columns, list) else ()
 
 
 def _column_of_run(
