@@ -94,8 +94,9 @@ def write_week(folder: Path) -> Week:
                 put_off.add(game.game_pk)
                 games = []
             elif (offset, place) == _DOUBLEHEADER:
-                later = {"number": game.number + 50, "start": game.start + timedelta(hours=5), "game_number": 2}
-                games = [replace(game, double_header="S"), replace(game, double_header="S", **later)]
+                later = game.start + timedelta(hours=5)
+                first = replace(game, double_header="S")
+                games = [first, replace(first, number=game.number + 50, start=later, game_number=2)]
             elif (offset, place) == _MADE_UP and moved is not None:
                 games = [replace(game, double_header="Y"), moved]
             former = {"rescheduledFrom": (day - timedelta(days=1)).isoformat()}
