@@ -112,13 +112,13 @@ def _rows(spark: SparkSession, file: Path) -> DataFrame:
 def _value(name: str, kind: str) -> str:
     if name == "data":
         return "cast(unbase64(data) AS string) AS data"
-    return f"timestampmicros({name}) AS {name}" if kind == "timestamp" else name
+    return f"timestamp_micros({name}) AS {name}" if kind == "timestamp" else name
 
 
 def _plain(name: str, kind: str) -> str:
     if name == "data":
         return "cast(data AS binary) AS data"
-    return f"unixmicros({name}) AS {name}" if kind == "timestamp" else name
+    return f"unix_micros({name}) AS {name}" if kind == "timestamp" else name
 
 
 def _texts(raw: DataFrame, stamp: RunStamp) -> Iterator[str]:
