@@ -293,7 +293,7 @@ class RawStoreDecl:
     """The URI scheme, such as ``delta`` in ``delta:warehouse/raw``."""
     summary: str
     make: Callable[[str, Mapping[str, object]], RawStore]
-    """(the address, options) -> RawStore. There are no options yet."""
+    """(the address, options) -> RawStore. The option ``storage`` is the Storage of an address in an object store."""
 
 
 class Writer(Protocol):

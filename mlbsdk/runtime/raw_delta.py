@@ -7,9 +7,10 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlbsdk.errors import RawSchemaError, TargetUnwritableError
-from mlbsdk.runtime.addresses import is_local, local_path
+from mlbsdk.runtime.addresses import local_path
 from mlbsdk.runtime.raw_capture import FETCHED, RawCapture, RawRequest, StoredCapture
 from mlbsdk.runtime.raw_folder import raw_row
+from mlbsdk.runtime.storage import storage_in
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,11 +25,8 @@ class DeltaStore:
     batch = 50
 
     def __init__(self, address: str, options: Mapping[str, object]) -> None:
-        if not is_local(address):
-            raise TargetUnwritableError(
-                f"'{address}' is not on this machine", fix="Fetch into a folder, and copy it; or into PostgreSQL."
-            )
-        self._path = str(local_path(address))
+        self._storage = storage_in(options)
+        self._path = str(local_path(address)) if self._storage.is_local else address.rstrip("/")
         self._index: dict[str, tuple[StoredCapture, str]] | None = None
 
     def prepare(self) -> None:
@@ -40,6 +38,7 @@ class DeltaStore:
         """
         from pathlib import Path
 
+        self._storage.check(self._path)
         table = self._table()
         if table is not None:
             columns = {field.name for field in table.schema().fields}
@@ -49,6 +48,8 @@ class DeltaStore:
                     fix="Name a folder of its own.",
                 )
             return
+        if not self._storage.is_local:
+            return  # a bucket has no folders to make; a first commit that is refused says so
         try:
             Path(self._path).mkdir(parents=True, exist_ok=True)
         except OSError as problem:
@@ -70,7 +71,7 @@ class DeltaStore:
         rows = [raw_row(capture) for capture in captures]
         table = pa.Table.from_pylist(rows, schema=_schema())
         try:
-            write_deltalake(self._path, table, mode="append", schema_mode="merge")
+            write_deltalake(self._path, table, mode="append", schema_mode="merge", storage_options=self._delta_options)
         except (DeltaError, OSError, ValueError) as problem:
             raise TargetUnwritableError(
                 f"can't append captures to '{self._path}': {problem}",
@@ -113,9 +114,14 @@ class DeltaStore:
     def _table(self) -> DeltaTable | None:
         from deltalake import DeltaTable
 
-        if not DeltaTable.is_deltatable(self._path):
+        if not DeltaTable.is_deltatable(self._path, self._delta_options):
             return None
-        return DeltaTable(self._path)
+        return DeltaTable(self._path, storage_options=self._delta_options)
+
+    @property
+    def _delta_options(self) -> dict[str, str] | None:
+        # Asked for each time: credentials end, and are renewed.
+        return self._storage.delta_options(self._path) or None
 
 
 def _keep(index: dict[str, tuple[StoredCapture, str]], key: str, stored: StoredCapture, row_id: str) -> None:

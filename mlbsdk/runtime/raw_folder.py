@@ -12,10 +12,11 @@ import re
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from mlbsdk.errors import RawSchemaError, SourceError, TargetUnwritableError
-from mlbsdk.runtime.addresses import is_local, local_path
+from mlbsdk.hookspecs import Storage
+from mlbsdk.runtime.addresses import child, local_path
 from mlbsdk.runtime.raw_capture import (
     FETCHED,
     RawCapture,
@@ -26,11 +27,10 @@ from mlbsdk.runtime.raw_capture import (
     head_of,
     moment_of,
 )
+from mlbsdk.runtime.storage import DRAFT, LOCAL, storage_in
 
 _HEAD_BYTES = 64 * 1024
 _UNSAFE = re.compile(r"[^A-Za-z0-9._=,-]+")
-#: Files that a killed fetch left; nobody reads them.
-_DRAFT = ".draft"
 
 AVRO_SCHEMA = {
     "type": "record",
@@ -49,41 +49,36 @@ _AVRO_INDEX = "mlbsdk.captures"
 
 
 class Files:
-    """The files of a store. All access to the file system is here.
+    """The files of a store, on this machine or in an object store. All access to them is here.
 
     Raises:
         TargetUnwritableError: from :meth:`write` and :meth:`prepare`, where the place can't be written.
         SourceError: from :meth:`read` and :meth:`names`, where a file can't be read.
+        StorageError: from all, where an object store refuses.
     """
 
-    def __init__(self, address: str) -> None:
-        if not is_local(address):
-            raise TargetUnwritableError(
-                f"'{address}' is not on this machine", fix="Fetch into a folder, and copy it; or into PostgreSQL."
-            )
-        self.root = local_path(address)
+    def __init__(self, address: str, storage: Storage = LOCAL) -> None:
+        self._storage = storage
+        self.root = str(local_path(address)) if storage.is_local else address.rstrip("/")
 
     def prepare(self) -> None:
         """Make the folder, and see that it can be written."""
+        probe = f".probe-{os.getpid()}{DRAFT}"
         with self._writing():
-            self.root.mkdir(parents=True, exist_ok=True)
-            probe = self.root / f".probe-{os.getpid()}{_DRAFT}"
-            probe.write_bytes(b"")
-            probe.unlink()
+            self._storage.check(self.root)
+            self._storage.write(child(self.root, probe), b"")
+            self._storage.delete([child(self.root, probe)])
 
     def names(self, folder: str, ending: str) -> list[str]:
         """Return the files in a folder of the store, those in folders below it left out; sorted."""
-        place = self.root / folder
+        place = child(self.root, *folder.split("/")) if folder else self.root
         with self.reading(folder):
-            if not place.is_dir():
-                return []
-            # listdir, as a season's thousands of names need no object each.
-            names = os.listdir(place)  # noqa: PTH208
-        return sorted(name for name in names if name.endswith(ending) and not name.startswith("."))
+            below = [file.path.removeprefix(place).lstrip("/") for file in self._storage.files(place)]
+        return [name for name in below if name.endswith(ending) and "/" not in name and not name.startswith(".")]
 
-    def open(self, name: str) -> io.BufferedReader:
+    def open(self, name: str) -> IO[bytes]:
         """Open a file to read its bytes."""
-        return (self.root / name).open("rb")
+        return self._storage.open(child(self.root, name))
 
     def read(self, name: str) -> bytes:
         """Return the bytes of a file."""
@@ -91,20 +86,9 @@ class Files:
             return stream.read()
 
     def write(self, name: str, data: bytes) -> None:
-        """Write a file: a draft beside it, then renamed; whoever lists the folder sees all of it or nothing."""
-        file = self.root / name
-        draft = file.with_name(f".{file.name}-{os.getpid()}{_DRAFT}")
+        """Write a file; whoever lists the folder sees all of it or nothing."""
         with self._writing():
-            file.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                with draft.open("wb") as stream:
-                    stream.write(data)
-                    stream.flush()
-                    os.fsync(stream.fileno())
-                draft.replace(file)
-            finally:
-                with contextlib.suppress(FileNotFoundError):
-                    draft.unlink()
+            self._storage.write(child(self.root, name), data)
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
@@ -122,7 +106,7 @@ class Files:
         try:
             yield
         except OSError as problem:
-            raise SourceError(f"can't read '{self.root / name}': {problem.strerror or problem}") from problem
+            raise SourceError(f"can't read '{child(self.root, name)}': {problem.strerror or problem}") from problem
 
 
 class FolderStore:
@@ -134,7 +118,7 @@ class FolderStore:
     batch = 1
 
     def __init__(self, address: str, options: Mapping[str, object]) -> None:
-        self._files = Files(address)
+        self._files = Files(address, storage_in(options))
         #: By folder and then by the part of names that tells requests apart, the newest name.
         self._names: dict[str, dict[str, str]] = {}
 
@@ -217,7 +201,7 @@ class AvroStore:
     batch = 50
 
     def __init__(self, address: str, options: Mapping[str, object]) -> None:
-        self._files = Files(address)
+        self._files = Files(address, storage_in(options))
         self._index: dict[str, tuple[StoredCapture, str, int]] | None = None
 
     def prepare(self) -> None:

@@ -105,6 +105,11 @@ class Storages:
                 spark.conf.set(name, value)
 
 
+def storage_in(options: Mapping[str, object]) -> Storage:
+    """Return the storage among the options of a source, writer or raw store; this machine's disk where none is."""
+    return cast("Storage", options.get("storage", LOCAL))
+
+
 def read_text(storage: Storage, path: str) -> str:
     """Return the text of a file.
 
@@ -148,11 +153,14 @@ class LocalStorage:
         file = Path(path)
         file.parent.mkdir(parents=True, exist_ok=True)
         draft = file.with_name(f".{file.name}-{os.getpid()}{DRAFT}")
-        with draft.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        draft.replace(file)
+        try:
+            with draft.open("wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            draft.replace(file)
+        finally:
+            draft.unlink(missing_ok=True)  # of a full disk
         _sync_folder(file.parent)
 
     def move(self, path: str, to: str) -> None:

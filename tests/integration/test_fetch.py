@@ -19,9 +19,10 @@ import pytest
 from mlbsdk_plugin_statsapi import FetchOptions, fetch, fetch_day, fetch_game, fetch_season
 from mlbsdk_plugin_statsapi.composites import request
 
-from mlbsdk.plugin import ConfigurationError, RawRequest, open_raw_store, response_of
+from mlbsdk.plugin import ConfigurationError, RawRequest, StorageError, open_raw_store, response_of
 from mlbsdk.runtime.raw_folder import Files
 from mlbsdk.testing import ReplayServer
+from tests.object_store import SECRET_KEY, Bucket
 from tests.statsapi import (
     FINAL,
     FIRST_DAY,
@@ -596,9 +597,33 @@ def test_a_folder_that_can_not_be_written_is_told_before_anything_is_asked(tmp_p
         for to in ("{}", "delta:{}", "avro:{}"):
             with pytest.raises(TargetUnwritableError):
                 fetch_game(1, options=options(server, to.format(tmp_path / "file" / "below")))
-        with pytest.raises(TargetUnwritableError, match="not on this machine"):
-            fetch_game(1, options=options(server, "s3a://bucket/captures"))
         assert server.count() == 0
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("scheme", ["", "delta:", "avro:"])
+def test_a_week_is_fetched_into_an_object_store_once_and_no_key_is_told(
+    week: tuple[Path, set[int]], bucket: Bucket, scheme: str
+) -> None:
+    folder, played = week
+    to = f"{scheme}{bucket.address('raw/captures')}"
+    with ReplayServer(folder) as server:
+        first = fetch_day(FIRST_DAY, days=7, options=options(server, to))
+        again = fetch_day(FIRST_DAY, days=7, options=options(server, to))
+        forced = fetch_day(FIRST_DAY, days=7, options=options(server, to, again=True))
+        raw = RawRequest("game", "liveGameV1", {"game_pk": "1000"}, {})
+        body = open_raw_store(to).body(raw)
+        (kept,) = open_raw_store(to).newest([raw]).values()
+        with pytest.raises(StorageError, match="has no bucket 'no-such-bucket'") as refused:
+            fetch_day(FIRST_DAY, options=options(server, f"{scheme}s3a://no-such-bucket/x"))
+    assert (first.status, first.stored, first.failed) == ("completed", 7 + len(played), 0)
+    assert (again.requests, again.stored) == (0, 0)
+    assert (forced.unchanged, forced.stored) == (forced.requests, 0)
+    assert body is not None
+    assert json.loads(body) == feed(1000, FINAL, plays=5)
+    assert kept.is_final
+    assert "draft" not in " ".join(bucket.keys("raw/"))
+    assert SECRET_KEY not in f"{first.to_json()}{refused.value}"
 
 
 def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

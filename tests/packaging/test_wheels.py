@@ -254,6 +254,35 @@ def test_a_plugin_alone_with_the_core_runs_all_its_transforms(
         uv("pip", "uninstall", "--quiet", "--python", installed.python, plugin)
 
 
+#: Plugins without transforms of their own, and what each declares. They bring libraries, which uv's cache has.
+SERVICES = {
+    "mlbsdk-plugin-analytics": {"analytics.team_travel", "analytics.player_performance"},
+    "mlbsdk-plugin-argo": {"workflow", "season"},
+    "mlbsdk-plugin-deequ": {"deequ"},
+    "mlbsdk-plugin-postgres": {"postgresql", "raw"},
+    "mlbsdk-plugin-s3": {"s3a"},
+    "mlbsdk-plugin-statsapi": {"fetch"},
+}
+
+
+@pytest.mark.parametrize("plugin", SERVICES)
+def test_a_plugin_without_transforms_is_listed_and_its_libraries_come_with_it(
+    installed: Installed, all_built: dict[str, Built], plugin: str
+) -> None:
+    constraint = ("--constraint", installed.folder / "constraints.txt")
+    wheel = all_built[plugin].wheel
+    uv("pip", "install", "--quiet", "--python", installed.python, *constraint, wheel)
+    try:
+        done = installed.mlbsdk("plugins", "list", "--json")
+        assert (done.returncode, done.stderr) == (0, "")
+        found = {each["distribution"]: each for each in json.loads(done.stdout)["plugins"]}
+        assert found[plugin]["status"] == "ready"
+        assert {declared["name"] for declared in found[plugin]["declarations"]} == SERVICES[plugin]
+        assert installed.mlbsdk("--help").stderr == ""  # makes the commands of plugins
+    finally:
+        uv("pip", "uninstall", "--quiet", "--python", installed.python, plugin)
+
+
 def test_plugins_go_together_and_one_that_goes_leaves_the_others_and_the_data(
     installed: Installed, all_built: dict[str, Built]
 ) -> None:

@@ -17,7 +17,7 @@ mlbsdk [--debug] [--version] COMMAND ...
 
 Results go to standard output, progress and notes to standard error; with `--json` a command prints one JSON object to
 standard output and nothing else there. Errors are one sentence with a [code](errors.md) and the fix. Plugins may add
-commands.
+commands: [those of this repository](#commands-of-plugins) come last.
 
 | exit code | meaning |
 | --- | --- |
@@ -30,6 +30,16 @@ commands.
 `--install-completion` sets up completion for the current shell, `--show-completion` prints it.
 """
 _HIDDEN = {"help", "install_completion", "show_completion"}
+_OF_PLUGINS = """## Commands of plugins
+
+They are there once the plugin is installed.
+"""
+#: Plugins of this repository that have commands, by entry point -> their distribution and the page that tells more.
+PLUGINS = {
+    "statsapi": ("mlbsdk-plugin-statsapi", "fetching.md"),
+    "argo": ("mlbsdk-plugin-argo", "workflows.md"),
+    "postgres": ("mlbsdk-plugin-postgres", "postgresql.md"),
+}
 
 
 def page() -> str:
@@ -38,14 +48,31 @@ def page() -> str:
 
     root = typer.main.get_command(build())
     sections = [_section(path, command) for path, command in commands(root)]
-    return "\n".join([_HEAD, *sections])
+    return "\n".join([_HEAD, *sections, _OF_PLUGINS, *_sections_of_plugins()])
+
+
+def _sections_of_plugins() -> Iterator[str]:
+    from mlbsdk.plugins import Plugins
+
+    for plugin, (distribution, guide) in PLUGINS.items():
+        # Only those of the repository, whatever else is installed beside them.
+        for declared in Plugins.load({"MLBSDK_LOAD_PLUGINS": plugin}).commands():
+            group = typer.main.get_group(declared.make())
+            group.help = declared.summary
+            for path, command in commands(group, f"mlbsdk {declared.name}"):
+                text = _section(path, command)
+                if command is group:
+                    title, rest = text.split("\n", 1)
+                    text = f"{title}\n\nOf `{distribution}`; [guide]({guide}).\n{rest}"
+                yield text
 
 
 def commands(command: click.Command, path: str = "mlbsdk") -> Iterator[tuple[str, click.Command]]:
     """Give every command with its whole name, groups before what is in them."""
     yield path, command
     for name, child in getattr(command, "commands", {}).items():
-        yield from commands(child, f"{path} {name}")
+        if not child.hidden:
+            yield from commands(child, f"{path} {name}")
 
 
 def _section(path: str, command: click.Command) -> str:

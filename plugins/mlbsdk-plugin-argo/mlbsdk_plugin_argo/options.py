@@ -89,6 +89,5 @@ def _show(report: WorkflowReport, as_json: bool) -> None:
     ran = sum(1 for node in report.nodes if node.attempts)
     before = sum(1 for node in report.nodes if node.from_before)
     known = f", {before} done before" if before else ""
-    typer.echo(
-        f"{report.workflow} {report.status} in {report.duration_s:.1f} s: {ran} steps{known}. State: {report.state}"
-    )
+    steps = f"{ran} step{'' if ran == 1 else 's'}"
+    typer.echo(f"{report.workflow} {report.status} in {report.duration_s:.1f} s: {steps}{known}. State: {report.state}")

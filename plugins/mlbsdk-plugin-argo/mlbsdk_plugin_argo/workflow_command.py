@@ -68,8 +68,8 @@ def season(
         )
     _write(document, out)
     typer.echo(
-        f"{len(planned)} chunks of days; manifest {sizes.manifest} bytes, chunks {sizes.chunks}, status up to "
-        f"{sizes.status} of the {LARGEST_OBJECT} that Argo takes",
+        f"{counted(len(planned), 'chunk')} of days; manifest {sizes.manifest} bytes, chunks {sizes.chunks}, "
+        f"status up to {sizes.status} of the {LARGEST_OBJECT} that Argo takes",
         err=True,
     )
 
@@ -132,9 +132,9 @@ def lint(
             for problem in problems:
                 typer.echo(f"{file_name}: {problem}")
         if not wrong:
-            typer.echo(f"{count} workflow{'' if count == 1 else 's'} checked against Argo {ARGO_VERSION}: no problem")
+            typer.echo(f"{counted(count, 'workflow')} checked against Argo {ARGO_VERSION}: no problem")
     if wrong:
-        raise ConfigurationError(f"{wrong} problem{'' if wrong == 1 else 's'} found")
+        raise ConfigurationError(f"{counted(wrong, 'problem')} found")
 
 
 @app.command("run-local")
@@ -209,7 +209,8 @@ def plan(
 
     found = chunks(day(start, "--start"), day(end, "--end"), chunk_days, max_chunks)
     _save(out, json.dumps([chunk.to_json() for chunk in found]))
-    typer.echo(f"{len(found)} chunks of at most {max(chunk.days for chunk in found)} days")
+    longest = max(chunk.days for chunk in found)
+    typer.echo(f"{counted(len(found), 'chunk')} of at most {counted(longest, 'day')}")
 
 
 @app.command("wait", hidden=True)
@@ -245,6 +246,11 @@ def tell(
     if problem:
         typer.echo(f"note: the lineage backend did not take the event: {problem}; it is kept", err=True)
     typer.echo(f"{job}: {state}")
+
+
+def counted(number: int, thing: str) -> str:
+    """Return how many of something there are, in words."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def default_jobs() -> int:

@@ -37,7 +37,10 @@ class FetchGroup(TyperGroup):
 app = typer.Typer(cls=FetchGroup, no_args_is_help=True, rich_markup_mode=None)
 
 _To = Annotated[
-    str, typer.Option(help="A folder of captures, delta:PATH, avro:PATH, or postgresql://USER@HOST/DATABASE.")
+    str,
+    typer.Option(
+        help="A folder of captures, s3a://BUCKET/PATH, delta:PATH, avro:PATH, or postgresql://USER@HOST/DATABASE."
+    ),
 ]
 _Url = Annotated[
     str | None, typer.Option(metavar="URL", help=f"Address of the API. Default: ${VARIABLE}, else the real one.")
