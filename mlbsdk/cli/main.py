@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -89,20 +91,33 @@ def _add_plugin_commands() -> None:
 
 def main() -> None:
     """Run the command line; exit codes are 0 done, 1 failed, 2 usage or configuration, 3 quality gate closed."""
+    signal.signal(signal.SIGTERM, _terminated)
     try:
         build()()
     except MlbsdkError as problem:
         _tell(problem, str(problem))
         sys.exit(problem.exit_code)
+    except Terminated:
+        typer.echo("stopped", err=True)
+        sys.exit(128 + signal.SIGTERM)
     except KeyboardInterrupt:
         typer.echo("stopped", err=True)
-        sys.exit(130)
+        sys.exit(128 + signal.SIGINT)
     except Exception as problem:  # the last edge: a person gets a sentence, --debug the traceback
         reason = str(problem).strip().splitlines()[0] if str(problem).strip() else "no message"
         _tell(
             problem, f"[MLBSDK100] unexpected {type(problem).__name__}: {reason} Run again with --debug and report it."
         )
         sys.exit(INTERNAL_ERROR)
+
+
+class Terminated(KeyboardInterrupt):
+    """The process was asked to end, as a container is that is stopped."""
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    """Interrupt what is done, so that a run tells of its end; streams take the signal in their own way."""
+    raise Terminated
 
 
 def _tell(problem: BaseException, sentence: str) -> None:
