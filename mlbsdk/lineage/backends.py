@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _FILE_NAMES = ("openlineage.yml", ".openlineage/openlineage.yml")
 #: Seconds that a flush, which nobody's run waits for, gives a backend for one event.
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def _prepared(transport: Transport, patient: bool) -> Transport:
     if transport.kind == "http":
         transport.config.retry = {"total": 0}  # type: ignore[attr-defined]
         if patient:
-            transport.timeout = max(float(transport.timeout), PATIENCE_SECONDS)  # type: ignore[attr-defined]
+            transport.timeout = PATIENCE_SECONDS  # type: ignore[attr-defined]
         _without_retries(transport)
     return transport
 

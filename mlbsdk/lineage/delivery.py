@@ -358,9 +358,10 @@ def last_run(location: str, storage: Storage = LOCAL) -> list[dict[str, Any]]:
     Runs that were started together, such as those of an export, are one.
     """
     latest: dict[str, dict[str, Any]] = {}
+    oldest: dict[str, int] = {}
     first = ""
     runs: set[str] = set()
-    for _, event in events_newest_first(storage, location):
+    for number, (_, event) in enumerate(events_newest_first(storage, location)):
         own, *above = _runs_of(event)
         if not runs:
             # A run ends after its parts; while it goes on, the newest event may be a part's.
@@ -370,9 +371,10 @@ def last_run(location: str, storage: Storage = LOCAL) -> list[dict[str, Any]]:
             continue
         runs.add(own)
         latest.setdefault(event["job"]["name"], event)
+        oldest[event["job"]["name"]] = number
         if own == first and event["eventType"] == "START":
             break
-    return sorted(latest.values(), key=lambda event: event["eventTime"])
+    return sorted(latest.values(), key=lambda event: -oldest[event["job"]["name"]])
 
 
 def _is_part(event: dict[str, Any]) -> bool:

@@ -42,7 +42,7 @@ from openlineage.client.facet_v2 import (
 
 from mlbsdk.errors import redact
 from mlbsdk.lineage.context import CodeLocation, JobRun, RunContext
-from mlbsdk.mapping.plan import LINEAGE, FromExpression, Table
+from mlbsdk.mapping.plan import CAPTURED_AT, LINEAGE, TRANSFORMED_AT, FromExpression, Table
 from mlbsdk.report import RuleReport
 from mlbsdk.runtime.batch import TableWritten
 
@@ -191,6 +191,11 @@ def schema(fields: Iterable[tuple[str, str, str]]) -> Facets:
     return {"schema": facet(schema_dataset.SchemaDatasetFacet, fields=listed)}
 
 
+def described(description: str) -> Facets:
+    """Return what a dataset is, in words."""
+    return {"documentation": facet(documentation_dataset.DocumentationDatasetFacet, description=description)}
+
+
 def of_table(table: Table, context: RunContext) -> Facets:
     """Return what holds for a table whatever a run does to it, but for where its columns come from."""
     found = schema(
@@ -199,8 +204,7 @@ def of_table(table: Table, context: RunContext) -> Facets:
             (LINEAGE, "STRUCT", "Where the row comes from."),
         ]
     )
-    description = table.description or table.name
-    found["documentation"] = facet(documentation_dataset.DocumentationDatasetFacet, description=description)
+    found |= described(table.description or table.name)
     if context.owners:
         found["ownership"] = facet(ownership_dataset.OwnershipDatasetFacet, owners=_owners(context.owners))
     tags = dict(context.tags) | dict(table.tags)
@@ -248,7 +252,7 @@ def assertions(table: Table, failed: Iterable[RuleReport]) -> str:
     ]
     for column in table.columns:
         check = f"not_null:{column.name}"
-        if not column.nullable:
+        if not column.nullable and column.name not in (CAPTURED_AT, TRANSFORMED_AT):
             found.append(_assertion(check, column.name, "error", rows.pop(check, 0), "", "not_null", (column.name,)))
     for rule in table.rules:
         column_name = rule.columns[0] if len(rule.columns) == 1 else None
