@@ -82,7 +82,7 @@ def _backends() -> list[Backend]:
         )
     quiet_client()
     try:
-        return list(configuration(patient=True).backends)
+        return list(configuration().backends)
     except Exception as wrong:  # the client raises many kinds for what a user wrote
         raise ConfigurationError(f"the OpenLineage configuration is wrong: {type(wrong).__name__}: {wrong}") from wrong
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from openlineage.client.transport import Transport
 
 _FILE_NAMES = ("openlineage.yml", ".openlineage/openlineage.yml")
-#: Seconds that a flush, which nobody's run waits for, gives a backend for one event.
+#: Seconds that a backend has for one event. Nobody waits so long: runs send in the background, and are over before.
 PATIENCE_SECONDS = 60.0
 
 
@@ -57,11 +57,11 @@ def is_configured(environment: Mapping[str, str]) -> bool:
     return any((folder / name).exists() for folder, name in zip((Path.cwd(), Path.home()), _FILE_NAMES, strict=True))
 
 
-def configuration(patient: bool = False) -> Configuration:
+def configuration() -> Configuration:
     """Return the backends that the official client makes of the user's configuration.
 
     A composite transport is taken apart, so that one of its backends that is down harms no other. Nothing is tried
-    twice; ``patient`` waits longer for each answer.
+    twice.
 
     Raises:
         Exception: whatever the client raises for a configuration that is wrong.
@@ -75,9 +75,9 @@ def configuration(patient: bool = False) -> Configuration:
         raise ValueError("the OpenLineage configuration names no transport, or can't be read")
     composite = getattr(transport, "transports", None) if transport.kind == "composite" else None
     made = (
-        [Backend(_name(one, number), _prepared(one, patient)) for number, one in enumerate(composite, 1)]
+        [Backend(_name(one, number), _prepared(one)) for number, one in enumerate(composite, 1)]
         if composite
-        else [Backend("", _prepared(transport, patient))]
+        else [Backend("", _prepared(transport))]
     )
     names = [one.name for one in made]
     if len(set(names)) < len(names):
@@ -91,14 +91,13 @@ def _name(transport: Transport, number: int) -> str:
     return re.sub(r"[^A-Za-z0-9_-]", "_", given)
 
 
-def _prepared(transport: Transport, patient: bool) -> Transport:
+def _prepared(transport: Transport) -> Transport:
     if transport.kind == "async_http":
         # It answers before anything is sent and drops what is left at the end; a thread of ours sends anyway.
         transport = _synchronous(transport.config)  # type: ignore[attr-defined]
     if transport.kind == "http":
         transport.config.retry = {"total": 0}  # type: ignore[attr-defined]
-        if patient:
-            transport.timeout = PATIENCE_SECONDS  # type: ignore[attr-defined]
+        transport.timeout = PATIENCE_SECONDS  # type: ignore[attr-defined]
         _without_retries(transport)
     return transport
 

@@ -16,8 +16,11 @@ from mlbsdk.lineage.journal import Lines, events_newest_first, journal, journal_
 from mlbsdk.runtime.addresses import child
 from mlbsdk.runtime.storage import LOCAL
 
-#: Seconds that the end of a run may wait for its backends, in all. The client's own default blocks 9 s for each event.
+#: Seconds that the end of a run waits for its backends, in all. The client's own default blocks 9 s for each event.
 BUDGET_SECONDS = 1.5
+#: Seconds in all for backends that take events quickly, and the seconds for one event that count as quickly: a server
+#: that is well gets all of a run, and one that is slow or down delays nobody.
+_LONGEST_SECONDS, _QUICKLY_SECONDS = 5.0, 0.4
 #: Seconds after which a backend that failed is asked again, by runs that last: streams.
 _PAUSE_SECONDS = 60.0
 _SPOOL = "lineage-spool"
@@ -74,10 +77,10 @@ class Delivery:
 
     def close(self) -> list[Undelivered]:
         """Wait a little until all is sent; put the rest into the spool, and say what is there and why."""
-        until = time.monotonic() + BUDGET_SECONDS
+        begun = time.monotonic()
         for sender in self._senders:
             sender.end()
-        return [found for sender in self._senders if (found := sender.close(until)) is not None]
+        return [found for sender in self._senders if (found := sender.close(begun)) is not None]
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,7 @@ class _Sender(threading.Thread):
         self._is_given_up = False
         self._in_hand: str | None = None
         self._failed_at = 0.0
+        self._taken_at = 0.0
         self.spooled = 0
 
     def put(self, lines: Sequence[str], done: Callable[[], None]) -> None:
@@ -124,19 +128,24 @@ class _Sender(threading.Thread):
         """Say that nothing more will come."""
         self._queue.put(None)
 
-    def close(self, until: float) -> Undelivered | None:
-        """Wait for the end until a moment; spool what is left, and say what was."""
-        if self.is_alive():
-            self.join(max(0.0, until - time.monotonic()))
+    def close(self, begun: float) -> Undelivered | None:
+        """Wait for the end, as long as a run may that ended at a moment; spool what is left, and say what was."""
+        while self.is_alive() and self._may_wait(time.monotonic(), begun):
+            self.join(0.02)
         with self._lock:
             self._is_given_up = True
             rest = [self._in_hand] if self._in_hand is not None else []
         if self.is_alive() or rest:
-            self.problem = self.problem or f"it took more than {BUDGET_SECONDS} s"
+            self.problem = self.problem or "it took too long"
             self._spool_rest(rest)
         if not self.spooled:
             return None
         return Undelivered(self.backend.name, self.spooled, self.problem or "unknown")
+
+    def _may_wait(self, now: float, begun: float) -> bool:
+        if now - begun < BUDGET_SECONDS:
+            return True
+        return now - begun < _LONGEST_SECONDS and now - self._taken_at < _QUICKLY_SECONDS
 
     def _spool_rest(self, rest: list[str]) -> None:
         """Spool the event that is under way, which may still be taken, and those behind it.
@@ -180,6 +189,8 @@ class _Sender(threading.Thread):
                 self._failed_at = self._failed_at if self.problem else time.monotonic()
                 self.problem = refusal
                 self._keep(line)
+            else:
+                self._taken_at = time.monotonic()
         return True
 
     def _hold(self, line: str | None) -> bool:
