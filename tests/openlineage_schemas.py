@@ -57,6 +57,22 @@ def require_valid(event: dict[str, Any]) -> None:
             _facets(dataset.get(kind, {}), "dataset")
 
 
+def events_below(folder: Path) -> list[dict[str, Any]]:
+    """Return the events of the journal in a target's housekeeping folder, each checked."""
+    lines = (folder / "lineage.jsonl").read_text(encoding="utf-8").splitlines()
+    events = [dict(json.loads(line)) for line in lines]
+    for event in events:
+        require_valid(event)
+    return events
+
+
+def parents_by_job(events: list[dict[str, Any]]) -> dict[str, str | None]:
+    """Return the name of each job's parent."""
+    return {
+        event["job"]["name"]: event["run"]["facets"].get("parent", {}).get("job", {}).get("name") for event in events
+    }
+
+
 def _facets(found: dict[str, Any], of: str) -> None:
     for name, facet in found.items():
         file = _FILES[of][name]
