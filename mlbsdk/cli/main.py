@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ import typer
 from mlbsdk.errors import MlbsdkError
 
 INTERNAL_ERROR = 1
+_INTERRUPTED = 128 + signal.SIGINT
 _HELP = "Turn raw MLB StatsAPI captures into clean, related tables."
 
 app = typer.Typer(
@@ -91,33 +93,35 @@ def _add_plugin_commands() -> None:
 
 def main() -> None:
     """Run the command line; exit codes are 0 done, 1 failed, 2 usage or configuration, 3 quality gate closed."""
-    signal.signal(signal.SIGTERM, _terminated)
+    terminated = False
+
+    def terminate(number: int, frame: FrameType | None) -> None:
+        """Interrupt what is done, so that a run tells of its end; streams take the signal in their own way."""
+        nonlocal terminated
+        terminated = True
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, terminate)
+    # What py4j logs, with a traceback, where it is interrupted while Java works.
+    logging.getLogger().addFilter(lambda record: "KeyboardInterrupt" not in record.getMessage())
     try:
         build()()
+    except SystemExit as end:
+        if terminated and end.code == _INTERRUPTED:  # so typer ends for any interruption
+            sys.exit(128 + signal.SIGTERM)
+        raise
     except MlbsdkError as problem:
         _tell(problem, str(problem))
         sys.exit(problem.exit_code)
-    except Terminated:
-        typer.echo("stopped", err=True)
-        sys.exit(128 + signal.SIGTERM)
     except KeyboardInterrupt:
         typer.echo("stopped", err=True)
-        sys.exit(128 + signal.SIGINT)
+        sys.exit(128 + signal.SIGTERM if terminated else _INTERRUPTED)
     except Exception as problem:  # the last edge: a person gets a sentence, --debug the traceback
         reason = str(problem).strip().splitlines()[0] if str(problem).strip() else "no message"
         _tell(
             problem, f"[MLBSDK100] unexpected {type(problem).__name__}: {reason} Run again with --debug and report it."
         )
         sys.exit(INTERNAL_ERROR)
-
-
-class Terminated(KeyboardInterrupt):
-    """The process was asked to end, as a container is that is stopped."""
-
-
-def _terminated(number: int, frame: FrameType | None) -> None:
-    """Interrupt what is done, so that a run tells of its end; streams take the signal in their own way."""
-    raise Terminated
 
 
 def _tell(problem: BaseException, sentence: str) -> None:
