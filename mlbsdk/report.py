@@ -8,9 +8,12 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from mlbsdk.lineage.context import RunContext
+
 if TYPE_CHECKING:
     from mlbsdk.hookspecs import Storage
     from mlbsdk.mapping.plan import Plan
+    from mlbsdk.runtime.batch import TableWritten
 
 #: Messages that a stream's report keeps of a kind: the newest.
 MOST_MESSAGES = 50
@@ -206,6 +209,10 @@ class RunReport:
     """What keeps that folder; not part of the JSON. None for this machine's disk."""
     stream: StreamReport | None = None
     """None for a run in batch mode."""
+    context: RunContext = field(default_factory=RunContext)
+    """What lineage tells of the run besides; not part of the JSON."""
+    written: dict[str, TableWritten] = field(default_factory=dict)
+    """What the store said last of each table; not part of the JSON."""
 
     def note(self, text: str) -> None:
         """Add a note, once; of a long stream the newest are kept."""
@@ -242,6 +249,7 @@ class RunReport:
         _add(self.documents, part.documents)
         for name, table in part.tables.items():
             _add(self.tables.setdefault(name, TableReport()), table)
+        self.written |= part.written
         failed = {(rule.table, rule.rule, rule.severity): rule.failed for rule in self.quality}
         for rule in part.quality:
             key = (rule.table, rule.rule, rule.severity)

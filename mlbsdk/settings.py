@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -22,12 +22,29 @@ from mlbsdk.errors import ConfigurationError, did_you_mean
 FILE_NAME = "mlbsdk.yaml"
 
 
+class LineageSettings(BaseModel):
+    """What OpenLineage events tell of all runs.
+
+    Backends and their keys are configured as users of the OpenLineage client know it, and not here.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    owners: tuple[str, ...] = ()
+    """Who answers for jobs and tables, such as ``team:analytics`` or ``user:jdoe``."""
+    tags: dict[str, str] = {}
+    """Labels of jobs and tables; those of a mapping take their place."""
+    stack_traces: bool = False
+    """Whether the error of a failed run is told with the places in the code that led to it."""
+
+
 class Settings(BaseSettings):
     """What a run or stream can be told; unknown keys are refused.
 
     ``on_error`` None is the command's own default: ``fail`` for a run, ``quarantine`` for a stream. ``trigger``,
     ``idle_timeout`` and ``checkpoint`` are of streams. ``spark`` holds Spark settings by their own
-    names, ``storage`` what object stores are told, such as ``endpoint`` and ``region`` of s3a:// paths.
+    names, ``storage`` what object stores are told, such as ``endpoint`` and ``region`` of s3a:// paths,
+    ``lineage`` what events tell of all runs.
     """
 
     model_config = SettingsConfigDict(extra="forbid", frozen=True, env_prefix="MLBSDK_")
@@ -41,6 +58,7 @@ class Settings(BaseSettings):
     log_file: Path | None = None
     spark: dict[str, str] = {}
     storage: dict[str, str | bool] = {}
+    lineage: LineageSettings = LineageSettings()
 
 
 def load_settings(file: Path | None, flags: Mapping[str, Any]) -> Settings:

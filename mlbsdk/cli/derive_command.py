@@ -48,6 +48,7 @@ def derive(
         settings.target,
         settings=settings.spark,
         storage=settings.storage,
+        lineage=settings.lineage,
         log_file=(settings.log_file or default_log_file()).expanduser().absolute(),
     )
     if as_json:

@@ -59,6 +59,7 @@ def export(
         full=full,
         spark=settings.spark,
         storage=settings.storage,
+        lineage=settings.lineage,
         log_file=(settings.log_file or default_log_file()).expanduser().absolute(),
     )
     progress = Progress(quiet=as_json)
@@ -87,6 +88,8 @@ def _show(report: ExportReport) -> None:
     if report.analytics is not None:
         typer.echo(f"analytics layer, {report.analytics.target}")
         show_derived(report.analytics)
+    for text in report.notes:
+        typer.echo(f"note: {text}", err=True)
     typer.echo(f"{report.status} in {report.duration_s:.1f} s")
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import signal
 import sys
 import traceback
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -12,6 +15,7 @@ import typer
 from mlbsdk.errors import MlbsdkError
 
 INTERNAL_ERROR = 1
+_INTERRUPTED = 128 + signal.SIGINT
 _HELP = "Turn raw MLB StatsAPI captures into clean, related tables."
 
 app = typer.Typer(
@@ -89,14 +93,29 @@ def _add_plugin_commands() -> None:
 
 def main() -> None:
     """Run the command line; exit codes are 0 done, 1 failed, 2 usage or configuration, 3 quality gate closed."""
+    terminated = False
+
+    def terminate(number: int, frame: FrameType | None) -> None:
+        """Interrupt what is done, so that a run tells of its end; streams take the signal in their own way."""
+        nonlocal terminated
+        terminated = True
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, terminate)
+    # What py4j logs, with a traceback, where it is interrupted while Java works.
+    logging.getLogger().addFilter(lambda record: "KeyboardInterrupt" not in record.getMessage())
     try:
         build()()
+    except SystemExit as end:
+        if terminated and end.code == _INTERRUPTED:  # so typer ends for any interruption
+            sys.exit(128 + signal.SIGTERM)
+        raise
     except MlbsdkError as problem:
         _tell(problem, str(problem))
         sys.exit(problem.exit_code)
     except KeyboardInterrupt:
         typer.echo("stopped", err=True)
-        sys.exit(130)
+        sys.exit(128 + signal.SIGTERM if terminated else _INTERRUPTED)
     except Exception as problem:  # the last edge: a person gets a sentence, --debug the traceback
         reason = str(problem).strip().splitlines()[0] if str(problem).strip() else "no message"
         _tell(

@@ -102,6 +102,7 @@ def run(
         quality=tuple(quality or ()),
         spark=settings.spark,
         storage=settings.storage,
+        lineage=settings.lineage,
         log_file=(settings.log_file or default_log_file()).expanduser().absolute(),
     )
     plugins = Plugins.load()

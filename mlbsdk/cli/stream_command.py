@@ -100,6 +100,7 @@ def stream(
         mapping=mapping,
         spark=settings.spark,
         storage=settings.storage,
+        lineage=settings.lineage,
         log_file=(settings.log_file or default_log_file()).expanduser().absolute(),
     )
     display = Display(as_json)

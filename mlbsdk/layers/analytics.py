@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from mlbsdk.errors import ConfigurationError, did_you_mean
 from mlbsdk.hookspecs import DerivedDecl
+from mlbsdk.lineage.context import JobRun
 from mlbsdk.plugins import Plugins
 from mlbsdk.runtime import derived
 from mlbsdk.runtime.derived import DerivedReport
 from mlbsdk.runtime.stored_tables import StoredTables
+from mlbsdk.settings import LineageSettings
 from mlbsdk.writers.lakehouse import Lakehouse
 
 if TYPE_CHECKING:
@@ -56,6 +58,8 @@ def build(
     storages: Storages,
     spark: SparkSession,
     spark_settings: Mapping[str, str],
+    lineage: LineageSettings | None = None,
+    parent: JobRun | None = None,
 ) -> DerivedReport:
     """Build the layer's tables, or bring them up to date.
 
@@ -84,6 +88,8 @@ def build(
                 settings=spark_settings,
                 storage=storages.settings,
                 lenient=True,
+                lineage=lineage,
+                parent=parent,
             )
     report.notes += [
         f"{name} was left out: there is no {lacking[0]}" for name, lacking in missing.items() if name not in names

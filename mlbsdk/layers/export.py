@@ -18,17 +18,23 @@ from mlbsdk.layers.places import LayerPlace, places_of, storages_of
 from mlbsdk.layers.raw_writer import RawWriter
 from mlbsdk.layers.report import ExportReport
 from mlbsdk.layers.retention import chosen_places
+from mlbsdk.lineage.context import RunContext
 from mlbsdk.plugins import Plugins
 from mlbsdk.runtime.preparation import source_needs
 from mlbsdk.runtime.session import session
 from mlbsdk.runtime.several import names_of
 from mlbsdk.runtime.storage import Storages
 from mlbsdk.runtime.transformation import OnError
+from mlbsdk.settings import LineageSettings
+from mlbsdk.writers.lakehouse import Lakehouse
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from pyspark.sql import SparkSession
 
     from mlbsdk.layers.raw import OpenSource
+    from mlbsdk.lineage.commands import Command
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +55,8 @@ class ExportRequest:
     storage: Mapping[str, object] = field(default_factory=dict)
     """What the object store is told besides the configuration's region and endpoint: the settings under
     ``storage:``."""
+    lineage: LineageSettings = field(default_factory=LineageSettings)
+    """What events tell of the export."""
     on: date | None = None
     """The day that retention counts from; by default today, in UTC."""
 
@@ -81,10 +89,13 @@ def export(
     spark = spark or session(work.needs, request.spark, request.log_file)
     work.storages.use_in(spark)
     try:
-        work.make_raw(report, spark)
-        work.make_normalized(report, spark, listeners)
-        if report.status == "completed":
-            work.make_analytics(report, spark)
+        with work.told(report) as command:
+            work.make_raw(report, spark, command)
+            work.make_normalized(report, spark, listeners, command)
+            if report.status == "completed":
+                work.make_analytics(report, spark, command)
+            if command is not None:
+                command.problem = first_problem(report)
     finally:
         report.duration_s = time.monotonic() - begun
     return report
@@ -170,7 +181,29 @@ class _Work:
         """The day that retention counts from."""
         return self.request.on or today()
 
-    def make_raw(self, report: ExportReport, spark: SparkSession) -> None:
+    def told(self, report: ExportReport) -> AbstractContextManager[Command | None]:
+        """Tell of the export, beside the housekeeping of its tables if it makes any."""
+        from mlbsdk.lineage.commands import told_command
+
+        place = self.places["normalized" if "normalized" in self.asked else self.asked[0]]
+        house = Lakehouse(place.target, self.storages.of(place.target))
+        lineage = self.request.lineage
+        given = {"config": str(self.request.config), "layers": ", ".join(self.asked), "source": self.source or ""}
+        return told_command(
+            "mlbsdk.export",
+            "Exports captures into layers, as a configuration says.",
+            location=house.housekeeping,
+            storage=house.storage,
+            context=RunContext(
+                parameters={name: value for name, value in given.items() if value},
+                owners=lineage.owners,
+                tags=lineage.tags,
+                stack_traces=lineage.stack_traces,
+            ),
+            note=report.notes.append,
+        )
+
+    def make_raw(self, report: ExportReport, spark: SparkSession, command: Command | None) -> None:
         """Put captures into the raw layer, if it is asked for."""
         from mlbsdk.layers.raw import export_raw
         from mlbsdk.runtime.cut import RunStamp
@@ -192,9 +225,16 @@ class _Work:
                 stamp=stamp,
                 on_error=self.request.on_error,
                 on=self.on,
+                command=command,
             )
 
-    def make_normalized(self, report: ExportReport, spark: SparkSession, listeners: tuple[RunListener, ...]) -> None:
+    def make_normalized(
+        self,
+        report: ExportReport,
+        spark: SparkSession,
+        listeners: tuple[RunListener, ...],
+        command: Command | None,
+    ) -> None:
         """Make the tables, if they are asked for."""
         from mlbsdk.layers.normalized import Wanted, normalize_raw, normalize_source
 
@@ -212,6 +252,8 @@ class _Work:
             dict(request.spark),
             request.log_file,
             self.storages,
+            request.lineage,
+            command.run if command is not None else None,
         )
         if "raw" in self.places:
             raw = self.places["raw"]
@@ -233,7 +275,7 @@ class _Work:
         if report.normalized.failed:
             report.status = "failed"
 
-    def make_analytics(self, report: ExportReport, spark: SparkSession) -> None:
+    def make_analytics(self, report: ExportReport, spark: SparkSession, command: Command | None) -> None:
         """Build the derived tables, if they are asked for."""
         from mlbsdk.layers.analytics import build
 
@@ -249,6 +291,8 @@ class _Work:
             storages=self.storages,
             spark=spark,
             spark_settings=self.request.spark,
+            lineage=self.request.lineage,
+            parent=command.run if command is not None else None,
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from mlbsdk.layers.expired import WithoutExpired
 from mlbsdk.layers.progress import Progress
 from mlbsdk.layers.raw_writer import RawWriter
 from mlbsdk.layers.report import FilesJoined, TablesReport
+from mlbsdk.lineage.context import JobRun
 from mlbsdk.mapping.compile import compile_mapping
 from mlbsdk.mapping.model import Mapping as TransformMapping
 from mlbsdk.mapping.plan import Plan, Table
@@ -27,6 +28,7 @@ from mlbsdk.runtime.several import run_prepared
 from mlbsdk.runtime.sources import raw_rows
 from mlbsdk.runtime.storage import Storages
 from mlbsdk.runtime.transformation import OnError
+from mlbsdk.settings import LineageSettings
 from mlbsdk.writers.delta_care import DeltaTarget
 from mlbsdk.writers.files import FileWriter
 from mlbsdk.writers.lakehouse import Lakehouse
@@ -58,6 +60,9 @@ class Wanted:
     """Spark's."""
     log_file: Path | None
     storages: Storages
+    lineage: LineageSettings = field(default_factory=LineageSettings)
+    parent: JobRun | None = None
+    """The run that they are a part of."""
 
     @property
     def oldest(self) -> date | None:
@@ -80,6 +85,7 @@ class Wanted:
             log_file=self.log_file,
             own_only=True,
             storage=self.storages.settings,
+            lineage=self.lineage,
         )
 
 
@@ -266,7 +272,7 @@ def _run(
     listeners: tuple[RunListener, ...],
 ) -> None:
     """Run what is ready, then join the small files of the tables that it changed."""
-    found = run_prepared(ready, spark, listeners)
+    found = run_prepared(ready, spark, listeners, wanted.parent)
     report.runs = found.runs
     report.failed = {name: str(problem) for name, problem in found.problems.items()}
     report.failed |= {name: f"skipped: it refers to tables of {parent}" for name, parent in found.skipped.items()}

@@ -13,10 +13,12 @@ from mlbsdk.hookspecs import Source, SourceDecl, TransformDecl
 from mlbsdk.layers.dates import is_expired, oldest_kept
 from mlbsdk.layers.raw_writer import Capture, RawWriter
 from mlbsdk.layers.report import RawKindReport, RawReport
+from mlbsdk.lineage.commands import Command, Step, step_of, table
 from mlbsdk.mapping.compile import compile_mapping
 from mlbsdk.mapping.load import LoadedMapping
 from mlbsdk.mapping.plan import FromJson, Plan
 from mlbsdk.plugins import Plugins
+from mlbsdk.runtime.addresses import child, dataset_of
 from mlbsdk.runtime.cut import RunStamp
 from mlbsdk.runtime.interpreting import interpreting
 from mlbsdk.runtime.method_names import comparable
@@ -90,6 +92,8 @@ class _Found:
     expired: int
     from_file_time: int
     size: int | None
+    dataset: tuple[str, str]
+    """OpenLineage (namespace, name) of the rows."""
 
 
 def kinds_of(transforms: Sequence[TransformDecl], layer: RawLayer) -> list[Kind]:
@@ -161,6 +165,7 @@ def export_raw(
     stamp: RunStamp,
     on_error: OnError,
     on: date,
+    command: Command | None = None,
 ) -> RawReport:
     """Put the captures of a source into the raw layer; those that are there already change nothing.
 
@@ -188,7 +193,7 @@ def export_raw(
             continue
         kind = report.kinds[name] = RawKindReport(captures=len(captures), expired=finding.expired)
         if captures:
-            with interpreting(spark, finding.size):
+            with interpreting(spark, finding.size), step_of(command, _step(finding, writer)):
                 added = writer.add(name, finding.kind.partition_by, captures, finding.rows, stamp.run_id)
             kind.added, kind.unchanged = added, len(captures) - added
         if finding.from_file_time:
@@ -197,6 +202,15 @@ def export_raw(
                 "their file's modification time was taken"
             )
     return report
+
+
+def _step(finding: _Found, writer: RawWriter) -> Step:
+    """Return the job that adds captures of one kind, as lineage tells of it."""
+    name = finding.kind.name
+    columns = [(column, "raw") for column in RAW_SCHEMA]
+    kept = dataset_of(child(writer.own, *name.split(".")))
+    about = f"Keeps captures of {name} as they came."
+    return Step(f"{name}.raw", "RAW", about, [table(finding.dataset, columns)], [table(kept, columns, about)])
 
 
 class _Look:
@@ -244,7 +258,7 @@ class _Look:
             seen = {path_of_uri(row["origin"]) for row in looked if row["origin"]}
             self.unreadable |= {file: why_unreadable(file) for file in sorted(set(raw.files) - seen)}
         good = parsed.where("problem IS NULL").select(*(f"`{name}`" for name in RAW_SCHEMA))
-        return _Found(one.kind, captures, good, expired, from_file, raw.size)
+        return _Found(one.kind, captures, good, expired, from_file, raw.size, raw.dataset)
 
     def _may_be(self, row: _Row, kind: Kind) -> bool:
         return not row.taken and (row.said is None or kind.is_said_by(*row.said))

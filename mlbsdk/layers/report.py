@@ -97,6 +97,8 @@ class ExportReport:
     raw: RawReport | None = None
     normalized: TablesReport | None = None
     analytics: DerivedReport | None = None
+    notes: list[str] = field(default_factory=list)
+    """Facts about the export itself that a person should know."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the ``--json`` object, format version 1."""
@@ -104,6 +106,7 @@ class ExportReport:
             "version": 1,
             "status": self.status,
             "duration_s": round(self.duration_s, 3),
+            "notes": self.notes,
             "layers": {
                 "raw": None if self.raw is None else self.raw.to_json(),
                 "normalized": None if self.normalized is None else self.normalized.to_json(),

@@ -1,212 +1,329 @@
-"""Sending events without harm: a local copy always, a short budget for the backend, a spool for the rest."""
+"""Sending events without harm: a local copy always; each backend in a thread of its own; a spool for the rest."""
 
 from __future__ import annotations
 
-import contextlib
 import json
-import logging
-import os
+import queue
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from mlbsdk.errors import redact
 from mlbsdk.hookspecs import Storage
+from mlbsdk.lineage.backends import PATIENCE_SECONDS, Backend
+from mlbsdk.lineage.journal import Lines, events_newest_first, journal, journal_files, lines_of
 from mlbsdk.runtime.addresses import child
-from mlbsdk.runtime.storage import LOCAL, read_text
+from mlbsdk.runtime.storage import LOCAL
 
-if TYPE_CHECKING:
-    from openlineage.client.transport import Transport
-
-#: Seconds that one run may wait for its lineage backend, in all. The client's own default blocks 9 s for each event.
+#: Seconds that the end of a run waits for its backends, in all. The client's own default blocks 9 s for each event.
 BUDGET_SECONDS = 1.5
-_TIMEOUT_SECONDS = 0.7
-#: Seconds that a flush, which nobody's run waits for, gives the backend for one event.
-_PATIENCE_SECONDS = 30.0
-_JOURNAL = "lineage"
+#: Seconds in all for backends that take events quickly, and the seconds for one event that count as quickly: a server
+#: that is well gets all of a run, and one that is slow or down delays nobody.
+_LONGEST_SECONDS, _QUICKLY_SECONDS = 5.0, 0.4
+#: Seconds after which a backend that failed is asked again, by runs that last: streams.
+_PAUSE_SECONDS = 60.0
 _SPOOL = "lineage-spool"
 _TAKEN = ".taken"
-_FILE_NAMES = ("openlineage.yml", ".openlineage/openlineage.yml")
-
-
-def is_configured(environment: Mapping[str, str]) -> bool:
-    """Whether the user told the OpenLineage client where events go."""
-    if any(
-        name == "OPENLINEAGE_URL" or name == "OPENLINEAGE_CONFIG" or name.startswith("OPENLINEAGE__")
-        for name in environment
-    ):
-        return True
-    return any((folder / name).exists() for folder, name in zip((Path.cwd(), Path.home()), _FILE_NAMES, strict=True))
-
-
-def configured_transport(patient: bool = False) -> Transport:
-    """Return the transport that the official client makes of the user's configuration.
-
-    It never tries twice; unless ``patient``, it does not wait long either.
-
-    Raises:
-        Exception: whatever the client raises for a configuration that is wrong.
-    """
-    from openlineage.client import OpenLineageClient
-
-    with _environment_kept():
-        client = OpenLineageClient()
-    transport = client.transport
-    if transport.kind == "console" and (client.config.transport or {}).get("type") != "console":
-        raise ValueError("the OpenLineage configuration names no transport, or can't be read")
-    if transport.kind == "http":
-        if not patient:
-            transport.timeout = min(float(transport.timeout), _TIMEOUT_SECONDS)  # type: ignore[attr-defined]
-        transport.config.retry = {"total": 0}  # type: ignore[attr-defined]
-        _without_retries(transport)
-    return transport
-
-
-@contextlib.contextmanager
-def _environment_kept() -> Iterator[None]:
-    """Take back the variables that the client sets: they hold the key, and a later run would follow them."""
-    before = set(os.environ)
-    try:
-        yield
-    finally:
-        for name in set(os.environ) - before:
-            del os.environ[name]
-
-
-def _without_retries(transport: Any) -> None:
-    from requests.adapters import HTTPAdapter
-
-    if transport.session is not None:
-        for prefix in ("http://", "https://"):
-            transport.session.mount(prefix, HTTPAdapter(max_retries=0))
 
 
 class Delivery:
-    """Takes the events of one run: each goes to ``lineage.jsonl``, then to the backend, else to the spool.
+    """Takes the events of one run: each goes to ``lineage.jsonl``, then to every backend, else to that one's spool.
 
-    ``problem`` says why the backend is not asked, or no more; with one from the start all events are spooled.
+    ``problem`` says why no backend can be asked; all events are spooled then.
     """
 
     def __init__(
-        self, location: str, transport: Transport | None, problem: str | None = None, storage: Storage = LOCAL
+        self,
+        location: str,
+        backends: Sequence[Backend] = (),
+        problem: str | None = None,
+        storage: Storage = LOCAL,
+        run_id: str = "",
     ) -> None:
         self.location = location
         self.storage = storage
-        self._journal = _Journal(storage, child(location, _JOURNAL))
-        self.transport = transport
-        self.spooled = 0
-        self.problem = problem
-        self._is_wanted = transport is not None or problem is not None
-        self._spent = 0.0
-        self._spool: _Journal | None = None
+        self._journal = journal(storage, location)
+        nobody = [Backend("", None)] if problem is not None else []  # type: ignore[arg-type]
+        self._senders = [_Sender(one, storage, location, run_id, problem) for one in (*nobody, *backends)]
 
-    def send(self, events: Iterable[Any]) -> None:
-        """Deliver events in order; nothing is raised for a backend's sake."""
-        datasets: dict[int, Any] = {}
-        for event in events:
-            line = event_line(event, datasets)
-            self._journal.add(line)
-            # One file a run, named for its first event: a flush keeps the order of lines.
-            self._spool = self._spool or _Journal(self.storage, child(self.location, _SPOOL, event.run.runId))
-            if self._is_wanted and not self._sent(event):
-                self._spool.add(line)
-                self.spooled += 1
-        self._journal.save()
-        if self._spool is not None:
-            self._spool.save()
+    def send(self, lines: Iterable[str], *, told: Callable[[], None] | None = None, again: bool = False) -> None:
+        """Deliver events in order; nothing is waited for, and nothing is raised for a backend's sake.
 
-    def _sent(self, event: Any) -> bool:
-        left = BUDGET_SECONDS - self._spent
-        if self.problem is None and left <= 0:
-            self.problem = f"it took more than {BUDGET_SECONDS} s"
-        if self.problem is not None:
-            return False
-        assert self.transport is not None
+        Args:
+            lines: the events.
+            told: called once every backend has them, or its spool.
+            again: they are in the journal already.
+        """
+        given = list(lines)
+        if not again:
+            for line in given:
+                self._journal.add(line)
+            self._journal.save()
+        left = [len(self._senders)]
+        lock = threading.Lock()
+
+        def done() -> None:
+            with lock:
+                left[0] -= 1
+                is_last = left[0] == 0
+            if is_last and told is not None:
+                told()
+
+        for sender in self._senders:
+            sender.put(given, done)
+        if not self._senders and told is not None:
+            told()
+
+    def close(self) -> list[Undelivered]:
+        """Wait a little until all is sent; put the rest into the spool, and say what is there and why."""
         begun = time.monotonic()
-        self.problem = _refusal(self.transport, event, left)
-        self._spent += time.monotonic() - begun
-        return self.problem is None
+        for sender in self._senders:
+            sender.end()
+        return [found for sender in self._senders if (found := sender.close(begun)) is not None]
 
 
-def event_line(event: Any, datasets: dict[int, Any]) -> str:
-    """Return an event as JSON; datasets that events share are converted once."""
-    import attr
-    from openlineage.client.serde import Serde
+@dataclass(frozen=True)
+class Undelivered:
+    """What a backend did not take of a run."""
 
-    def converted(dataset: Any) -> Any:
-        if id(dataset) not in datasets:
-            datasets[id(dataset)] = Serde.to_dict(dataset)
-        return datasets[id(dataset)]
-
-    found = Serde.to_dict(attr.evolve(event, inputs=[], outputs=[]))
-    found |= {"inputs": list(map(converted, event.inputs)), "outputs": list(map(converted, event.outputs))}
-    return json.dumps(found, sort_keys=True)
+    backend: str
+    events: int
+    problem: str
 
 
-def _refusal(transport: Transport, event: Any, seconds: float) -> str | None:
-    """Send an event; return why it was not taken, or None.
+class _Sender(threading.Thread):
+    """Sends to one backend in the background, and spools what it does not take.
 
-    A thread does it, since no timeout of a client bounds the whole of an answer that comes byte by byte. One that is
-    given up may still succeed: backends know an event that comes twice by its run and type.
+    A backend that fails is not asked again by a run that is short; one that lasts tries again after a pause, first what
+    it has spooled.
     """
-    found = [f"it did not answer within {seconds:.1f} s"]
 
-    def emit() -> None:
-        try:
-            transport.emit(event)
-        except Exception as problem:  # any transport may be configured, and none may stop a run
-            found[0] = redact(str(problem).splitlines()[0] if str(problem) else type(problem).__name__)
-        else:
-            found.clear()
+    def __init__(self, backend: Backend, storage: Storage, location: str, run_id: str, problem: str | None) -> None:
+        super().__init__(name=f"mlbsdk-lineage-{backend.name}", daemon=True)
+        self.backend = backend
+        self.storage = storage
+        self.problem = problem
+        self._can_be_asked = problem is None
+        # One file a run, named for it: a flush keeps the order of lines.
+        folder = child(location, _SPOOL, backend.name) if backend.name else child(location, _SPOOL)
+        self._spool = Lines(storage, child(folder, run_id or f"{time.time_ns()}"))
+        self._queue: queue.Queue[str | Callable[[], None] | None] = queue.Queue()
+        self._lock = threading.RLock()
+        self._is_given_up = False
+        self._in_hand: str | None = None
+        self._failed_at = 0.0
+        self._taken_at = 0.0
+        self.spooled = 0
 
-    thread = threading.Thread(target=emit, name="mlbsdk-lineage", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    return next(iter(found), None)
+    def put(self, lines: Sequence[str], done: Callable[[], None]) -> None:
+        """Take events, and call ``done`` when they are sent or spooled."""
+        for line in lines:
+            self._queue.put(line)
+        self._queue.put(done)
+        if not self.is_alive():
+            self.start()
+
+    def end(self) -> None:
+        """Say that nothing more will come."""
+        self._queue.put(None)
+
+    def close(self, begun: float) -> Undelivered | None:
+        """Wait for the end, as long as a run may that ended at a moment; spool what is left, and say what was."""
+        while self.is_alive() and self._may_wait(time.monotonic(), begun):
+            self.join(0.02)
+        with self._lock:
+            self._is_given_up = True
+            rest = [self._in_hand] if self._in_hand is not None else []
+        if self.is_alive() or rest:
+            self.problem = self.problem or "it took too long"
+            self._spool_rest(rest)
+        if not self.spooled:
+            return None
+        return Undelivered(self.backend.name, self.spooled, self.problem or "unknown")
+
+    def _may_wait(self, now: float, begun: float) -> bool:
+        if now - begun < BUDGET_SECONDS:
+            return True
+        return now - begun < _LONGEST_SECONDS and now - self._taken_at < _QUICKLY_SECONDS
+
+    def _spool_rest(self, rest: list[str]) -> None:
+        """Spool the event that is under way, which may still be taken, and those behind it.
+
+        Backends know an event that comes twice by its run and type.
+        """
+        for line in rest:
+            self._keep(line)
+        while True:
+            try:
+                item = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if isinstance(item, str):
+                self._keep(item)
+            elif item is not None:
+                item()
+        self._spool.save()
+
+    def run(self) -> None:
+        """Send what comes until the end is said."""
+        while (item := self._queue.get()) is not None:
+            if isinstance(item, str):
+                if not self._handle(item):
+                    return
+            else:
+                self._spool.save()
+                item()
+        self._spool.save()
+
+    def _handle(self, line: str) -> bool:
+        """Send or spool one event; false where the sender was given up meanwhile."""
+        if not self._hold(line):
+            return False
+        self._try_again()
+        refusal = self.problem or self.backend.refusal(line)
+        with self._lock:
+            if not self._hold(None):
+                return False
+            if refusal is not None:
+                self._failed_at = self._failed_at if self.problem else time.monotonic()
+                self.problem = refusal
+                self._keep(line)
+            else:
+                self._taken_at = time.monotonic()
+        return True
+
+    def _hold(self, line: str | None) -> bool:
+        """Note the event that is under way; false where the sender was given up."""
+        with self._lock:
+            if not self._is_given_up:
+                self._in_hand = line
+            return not self._is_given_up
+
+    def _keep(self, line: str) -> None:
+        self._spool.add(line)
+        self.spooled += 1
+
+    def _try_again(self) -> None:
+        """After a pause, send what this run has spooled; a flush may have taken it meanwhile."""
+        due = self.problem is not None and self._can_be_asked and time.monotonic() - self._failed_at > _PAUSE_SECONDS
+        if not due or not self.storage.is_local:
+            return
+        file = f"{self._spool.path}.jsonl"
+        lines = lines_of(self.storage, file) if self.storage.exists(file) else []
+        for line in lines:
+            refusal = self.backend.refusal(line)
+            if refusal is not None:
+                self._failed_at = time.monotonic()
+                self.problem = refusal
+                return
+        self.storage.delete([file])
+        self.spooled, self.problem = 0, None
+
+
+# What was kept
 
 
 @dataclass(frozen=True)
 class Flushed:
-    """What a flush did, in events."""
+    """What a flush did for one backend, in events."""
 
     sent: int
     left: int
     problem: str | None = None
+    backend: str = ""
 
 
-def flush(location: str, transport: Transport, storage: Storage = LOCAL) -> Flushed:
-    """Send spooled events in the order in which they happened; what is not taken stays.
+def flush(location: str, backends: Sequence[Backend], storage: Storage = LOCAL) -> list[Flushed]:
+    """Send each backend its spooled events in the order in which they happened; what is not taken stays.
 
-    Killed at any moment it loses nothing; events may be sent again then.
+    Killed at any moment it loses nothing; events may be sent again then. A backend that is down holds up no other.
     """
     spool = child(location, _SPOOL)
     if not storage.files(spool):
-        return Flushed(0, 0)
+        return [Flushed(0, 0, None, one.name) for one in backends]
     with storage.locked(child(location, f"{_SPOOL}.lock")):
-        # Set aside, so that a run that goes on writes to a new file meanwhile.
-        for path in _ending(storage, spool, ".jsonl"):
-            storage.move(path, f"{path.removesuffix('.jsonl')}-{time.time_ns()}{_TAKEN}")
-        files = _ending(storage, spool, _TAKEN)
-        lines = sorted((line for file in files for line in _lines(storage, file)), key=_time)
-        sent, problem = 0, None
-        for line in lines:
-            problem = _refusal(transport, _event(line), _PATIENCE_SECONDS)
-            if problem is not None:
-                break
-            sent += 1
-        _keep(storage, spool, files, lines[sent:])
-    return Flushed(sent, len(lines) - sent, problem)
+        if any(one.name for one in backends):
+            _share_out(storage, spool, [one.name for one in backends])
+        found = [_flush_one(storage, child(spool, one.name) if one.name else spool, one) for one in backends]
+        known = {one.name for one in backends}
+        for name in sorted(_folders(storage, spool) - known):
+            count = sum(len(lines_of(storage, file)) for file in _ending(storage, child(spool, name), ""))
+            if count:
+                found.append(Flushed(0, count, "it is not configured any more", name))
+    return found
 
 
-def _ending(storage: Storage, folder: str, ending: str) -> list[str]:
-    """Return the files of a folder whose names end so, sorted."""
-    return [file.path for file in storage.files(folder) if file.path.endswith(ending)]
+def _share_out(storage: Storage, spool: str, names: Sequence[str]) -> None:
+    """Give every backend what was spooled while none had a name, such as with a configuration that was wrong."""
+    for file in _ending(storage, spool, ".jsonl") + _ending(storage, spool, _TAKEN):
+        with storage.open(file) as stream:
+            data = stream.read()
+        for name in names:
+            storage.write(child(spool, name, file.rpartition("/")[2]), data)
+        storage.delete([file])
 
 
-def _keep(storage: Storage, spool: str, files: Iterable[str], lines: Sequence[str]) -> None:
+def _folders(storage: Storage, spool: str) -> set[str]:
+    inside = (file.path.removeprefix(f"{spool}/") for file in storage.files(spool))
+    # Without a folder of its own only the spool of a backend without a name is.
+    return {path.partition("/")[0] for path in inside if "/" in path and not _is_run(path.partition("/")[0])}
+
+
+def _is_run(name: str) -> bool:
+    """Whether a folder is one run's, as object stores have them, and no backend's."""
+    return len(name) == 36 and name.count("-") == 4
+
+
+def _flush_one(storage: Storage, spool: str, backend: Backend) -> Flushed:
+    # Set aside, so that a run that goes on writes to a new file meanwhile.
+    for path in _ending(storage, spool, ".jsonl"):
+        storage.move(path, f"{path.removesuffix('.jsonl')}-{time.time_ns()}{_TAKEN}")
+    files = _ending(storage, spool, _TAKEN)
+    lines = sorted((line for file in files for line in lines_of(storage, file)), key=_time)
+    sent, problem = _sent(backend, lines)
+    _leave(storage, spool, files, lines[sent:])
+    return Flushed(sent, len(lines) - sent, problem, backend.name)
+
+
+def _sent(backend: Backend, lines: Iterable[str]) -> tuple[int, str | None]:
+    """Send events until one is not taken; return how many were, and why no more."""
+    count = 0
+    for line in lines:
+        problem = _refusal_within(backend, line, PATIENCE_SECONDS)
+        if problem is not None:
+            return count, problem
+        count += 1
+    return count, None
+
+
+def _refusal_within(backend: Backend, line: str, seconds: float) -> str | None:
+    """Send an event; return why it was not taken, or None.
+
+    A thread does it, since no timeout of a client bounds the whole of an answer that comes byte by byte.
+    """
+    found: list[str | None] = [f"it did not answer within {seconds:.0f} s"]
+
+    def emit() -> None:
+        found[0] = backend.refusal(line)
+
+    thread = threading.Thread(target=emit, name="mlbsdk-lineage", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return found[0]
+
+
+def _ending(storage: Storage, spool: str, ending: str) -> list[str]:
+    """Return the files of a spool whose names end so, sorted; those of named backends are below it and not its own."""
+    named = tuple(f"{spool}/{name}/" for name in _folders(storage, spool))
+    return [
+        file.path
+        for file in storage.files(spool)
+        if file.path.endswith(ending) and not (named and file.path.startswith(named))
+    ]
+
+
+def _leave(storage: Storage, spool: str, files: Iterable[str], lines: Sequence[str]) -> None:
     """Replace files by one with these lines, which is read before later ones."""
     left = child(spool, f"0-left{_TAKEN}")
     if lines:
@@ -214,92 +331,68 @@ def _keep(storage: Storage, spool: str, files: Iterable[str], lines: Sequence[st
     storage.delete([file for file in files if file != left or not lines])
 
 
-def last_run(location: str, storage: Storage = LOCAL) -> list[dict[str, Any]]:
-    """Return the newest event of each job of the last run, in the order of the run's jobs; none where nothing ran."""
-    journals = storage.files(child(location, _JOURNAL)) or storage.files(child(location, f"{_JOURNAL}.jsonl"))
-    events: list[dict[str, Any]] = []
-    for journal in reversed(journals):
-        before = [json.loads(line) for line in _lines(storage, journal.path)]
-        if events and before and _root(before[-1]) != _root(events[-1]):
-            break
-        events = before + events
-    latest: dict[str, dict[str, Any]] = {}
-    for event in events:
-        if _root(event) == _root(events[-1]):
-            latest[event["job"]["name"]] = event
-    return list(latest.values())
+def replay(
+    location: str, backends: Sequence[Backend], run_id: str | None = None, storage: Storage = LOCAL
+) -> list[Flushed]:
+    """Send events of the journal once more, such as to a backend that is new; what is not taken goes to its spool.
+
+    Args:
+        location: the folder of the journal.
+        backends: who gets them.
+        run_id: only those of this run and its tables; None for all.
+        storage: what keeps the folder.
+    """
+    lines = [line for file in journal_files(storage, location) for line in lines_of(storage, file)]
+    if run_id is not None:
+        lines = [line for line in lines if run_id in _runs_of(json.loads(line))]
+    found = []
+    for backend in backends:
+        sent, problem = _sent(backend, lines)
+        folder = child(location, _SPOOL, backend.name) if backend.name else child(location, _SPOOL)
+        spool = Lines(storage, child(folder, f"replay-{time.time_ns()}"))
+        for line in lines[sent:]:
+            spool.add(line)
+        spool.save()
+        found.append(Flushed(sent, len(lines) - sent, problem, backend.name))
+    return found
 
 
-def _root(event: dict[str, Any]) -> str:
+def _runs_of(event: dict[str, Any]) -> tuple[str, ...]:
     run = event["run"]
-    return str(run["facets"]["parent"]["run"]["runId"] if "parent" in run["facets"] else run["runId"])
+    parent = run.get("facets", {}).get("parent")
+    return (run["runId"],) if parent is None else (run["runId"], parent["run"]["runId"])
 
 
-def _event(line: str) -> Any:
-    """Return a stored event in a form that transports serialise as it was."""
-    from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
+def last_run(location: str, storage: Storage = LOCAL) -> list[dict[str, Any]]:
+    """Return the newest event of each job of the last run, in the order of the run's jobs; none where nothing ran.
 
-    data = json.loads(line)
-    return RunEvent(
-        eventType=RunState(data["eventType"]),
-        eventTime=data["eventTime"],
-        run=Run(runId=data["run"]["runId"], facets=data["run"].get("facets", {})),
-        job=Job(namespace=data["job"]["namespace"], name=data["job"]["name"], facets=data["job"].get("facets", {})),
-        inputs=data.get("inputs", []),
-        outputs=data.get("outputs", []),
-        producer=data["producer"],
-    )
+    Runs that were started together, such as those of an export, are one.
+    """
+    latest: dict[str, dict[str, Any]] = {}
+    oldest: dict[str, int] = {}
+    first = ""
+    runs: set[str] = set()
+    for number, (_, event) in enumerate(events_newest_first(storage, location)):
+        own, *above = _runs_of(event)
+        if not runs:
+            # A run ends after its parts; while it goes on, the newest event may be a part's.
+            first = above[0] if above and _is_part(event) else own
+            runs = {first}
+        if own not in runs and not runs.intersection(above):
+            continue
+        runs.add(own)
+        latest.setdefault(event["job"]["name"], event)
+        oldest[event["job"]["name"]] = number
+        if own == first and event["eventType"] == "START":
+            break
+    return sorted(latest.values(), key=lambda event: -oldest[event["job"]["name"]])
+
+
+def _is_part(event: dict[str, Any]) -> bool:
+    """Whether a job is a part of its parent, as tables are of their transform, and not only started by it."""
+    above = event["run"]["facets"]["parent"]["job"]["name"]
+    return bool(event["job"]["name"].startswith(f"{above}."))
 
 
 def _time(line: str) -> str:
     return str(json.loads(line)["eventTime"])
-
-
-def _lines(storage: Storage, file: str) -> list[str]:
-    """Return the events of a file; the last line of a killed run may be half written."""
-    return [line for line in read_text(storage, file).splitlines() if line.endswith("}") and _is_json(line)]
-
-
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except ValueError:
-        return False
-    return True
-
-
-class _Journal:
-    """Lines that are added one by one: to the file ``PATH.jsonl``, or where no file can grow to objects below PATH."""
-
-    def __init__(self, storage: Storage, path: str) -> None:
-        self.storage = storage
-        self.path = path
-        self._lines: list[str] = []
-
-    def add(self, line: str) -> None:
-        """Add a line; on this machine's disk it is there at once."""
-        if not self.storage.is_local:
-            self._lines.append(line)
-            return
-        file = Path(f"{self.path}.jsonl")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("a", encoding="utf-8") as out:
-            out.write(line + "\n")
-
-    def save(self) -> None:
-        """Put the lines that were added since the last time into an object of their own; names sort by time."""
-        if self._lines:
-            text = "".join(f"{line}\n" for line in self._lines)
-            self.storage.write(child(self.path, f"{time.time_ns()}.jsonl"), text.encode())
-            self._lines.clear()
-
-
-def quiet_client() -> None:
-    """Keep the client's own warnings out of a person's terminal: what matters of them is in the report."""
-    logging.getLogger("openlineage").setLevel(logging.CRITICAL)
-    logging.getLogger("urllib3").setLevel(logging.CRITICAL)
-
-
-def namespace() -> str:
-    """Return the namespace of jobs: ``MLBSDK_LINEAGE_NAMESPACE``, or mlbsdk."""
-    return os.environ.get("MLBSDK_LINEAGE_NAMESPACE", "mlbsdk")

@@ -1,187 +1,249 @@
-"""OpenLineage events of a run: pure functions from a report to events; nothing is sent here.
+"""OpenLineage events of a run: from a report to JSON text; nothing is sent here.
 
-One job for the run (``game.live_game_v1``) and one for each table (``game.live_game_v1.live_game_plays``), its child.
-Every event repeats all inputs and outputs with their schemas, since Marquez drops edges that a later event does not
-name. Specification: OpenLineage 2-0-2.
+One job for the run (``game.live_game_v1``), and as its children one for each table
+(``game.live_game_v1.live_game_plays``) and one for the checks (``game.live_game_v1.quality``). Every event repeats its
+inputs and outputs with their schemas, since Marquez drops edges that a later event does not name. Specification:
+OpenLineage 2-0-2.
 """
 
 from __future__ import annotations
 
+import json
 import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from enum import Enum
 
-from openlineage.client.event_v2 import InputDataset, Job, OutputDataset, Run, RunEvent, RunState
-from openlineage.client.facet_v2 import (
-    column_lineage_dataset,
-    data_quality_assertions_dataset,
-    documentation_dataset,
-    documentation_job,
-    error_message_run,
-    job_type_job,
-    output_statistics_output_dataset,
-    parent_run,
-    processing_engine_run,
-    schema_dataset,
-)
-
-from mlbsdk.errors import redact
-from mlbsdk.mapping.plan import LINEAGE, FromExpression, Table
+from mlbsdk.errors import QualityGateError
+from mlbsdk.lineage import facets
+from mlbsdk.lineage.context import JobRun
+from mlbsdk.lineage.facets import Facets
+from mlbsdk.mapping.plan import Table
 from mlbsdk.report import RunReport
 
-if TYPE_CHECKING:
-    from mlbsdk.mapping.plan import Plan
-
-PRODUCER = "https://github.com/mlbsdk/mlbsdk"
-_RAW_FIELDS = ("captured_at", "endpoint", "method", "params", "url", "status_code", "row_id")
+_SCHEMA = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
 
 
-def run_events(
-    report: RunReport, state: RunState, namespace: str, error: BaseException | None = None
-) -> list[RunEvent]:
-    """Return the events of one moment of a run: the parent's first at START, last otherwise.
+class State(str, Enum):
+    """What an event says of its run."""
 
-    The events share their datasets.
-    """
-    plan = report.plan
-    assert plan is not None
-    source = _input(report, plan)
-    written = [_output(report, plan, table, done=state is RunState.COMPLETE) for table in plan.tables]
-    children = [
-        _event(report, state, namespace, source, [output], error, table)
-        for table, output in zip(plan.tables, written, strict=True)
-    ]
-    parent = _event(report, state, namespace, source, written, error)
-    return [parent, *children] if state is RunState.START else [*children, parent]
+    START = "START"
+    RUNNING = "RUNNING"
+    COMPLETE = "COMPLETE"
+    FAIL = "FAIL"
+    ABORT = "ABORT"
 
 
-def _event(
-    report: RunReport,
-    state: RunState,
-    namespace: str,
-    source: InputDataset,
-    outputs: list[OutputDataset],
-    error: BaseException | None,
-    table: Table | None = None,
-) -> RunEvent:
-    """Return the event of the run, or of one table, its child."""
-    assert report.plan is not None
-    description, name, run_id = report.plan.description, report.transform, report.run_id
-    if table is not None:
-        description, name = table.description, f"{report.transform}.{table.name.partition('.')[2]}"
-        run_id = str(uuid.uuid5(uuid.UUID(report.run_id), table.name))
-    moment = report.started_at if state is RunState.START else datetime.now(timezone.utc)
-    facets: dict[str, Any] = {"processing_engine": processing_engine()}
-    if table is not None:
-        parent_job = parent_run.Job(namespace=namespace, name=report.transform)
-        of = parent_run.Run(runId=report.run_id)
-        root = parent_run.Root(
-            run=parent_run.RootRun(runId=report.run_id),
-            job=parent_run.RootJob(namespace=namespace, name=report.transform),
-        )
-        facets["parent"] = parent_run.ParentRunFacet(run=of, job=parent_job, root=root)
-    if error is not None:
-        message = redact(str(error)) or type(error).__name__
-        facets["errorMessage"] = error_message_run.ErrorMessageRunFacet(message=message, programmingLanguage="Python")
-    return RunEvent(
-        eventType=state,
-        eventTime=_timestamp(moment),
-        run=Run(runId=run_id, facets=facets),
-        job=Job(namespace=namespace, name=name, facets=_job_facets(report, description)),
-        inputs=[source],
-        outputs=list(outputs),
-        producer=PRODUCER,
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset of an event."""
+
+    namespace: str
+    name: str
+    facets: Facets = field(default_factory=dict)
+    of_input: Facets = field(default_factory=dict)
+    of_output: Facets = field(default_factory=dict)
+
+    def text(self) -> str:
+        """Return it as JSON."""
+        parts = [f'"namespace": {json.dumps(self.namespace)}, "name": {json.dumps(self.name)}']
+        parts.append(f'"facets": {_object(self.facets)}')
+        parts += [f'"inputFacets": {_object(self.of_input)}'] if self.of_input else []
+        parts += [f'"outputFacets": {_object(self.of_output)}'] if self.of_output else []
+        return f"{{{', '.join(parts)}}}"
+
+
+@dataclass(frozen=True)
+class Event:
+    """An event: its JSON, and what is asked of it here."""
+
+    state: State
+    run: JobRun
+    line: str
+
+
+def event(
+    state: State,
+    run: JobRun,
+    *,
+    of_run: Facets,
+    of_job: Facets,
+    inputs: Iterable[Dataset] = (),
+    outputs: Iterable[Dataset] = (),
+    at: datetime | None = None,
+) -> Event:
+    """Return the event of one run of one job."""
+    time = _timestamp(at or datetime.now(timezone.utc))
+    names = f'"namespace": {json.dumps(run.namespace)}, "name": {json.dumps(run.job)}'
+    line = (
+        f'{{"eventTime": "{time}", "eventType": "{state.value}", '
+        f'"producer": "{facets.PRODUCER}", "schemaURL": "{_SCHEMA}", '
+        f'"run": {{"runId": "{run.run_id}", "facets": {_object(of_run)}}}, '
+        f'"job": {{{names}, "facets": {_object(of_job)}}}, '
+        f'"inputs": [{", ".join(one.text() for one in inputs)}], '
+        f'"outputs": [{", ".join(one.text() for one in outputs)}]}}'
     )
+    return Event(state, run, line)
 
 
-def processing_engine() -> processing_engine_run.ProcessingEngineRunFacet:
-    """Return what runs the transforms."""
-    # Older DataHub servers refuse events whose engine they can't tell; "spark" is a platform they know.
-    return processing_engine_run.ProcessingEngineRunFacet(
-        version=metadata.version("pyspark"),
-        name="spark",
-        openlineageAdapterVersion=metadata.version("openlineage-python"),
-    )
-
-
-def _job_facets(report: RunReport, description: str) -> dict[str, Any]:
-    # Marquez asks for all three of these.
-    processing = "STREAMING" if report.mode == "streaming" else "BATCH"
-    facets: dict[str, Any] = {
-        "jobType": job_type_job.JobTypeJobFacet(processingType=processing, integration="MLBSDK", jobType="TRANSFORM")
-    }
-    if description:
-        facets["documentation"] = documentation_job.DocumentationJobFacet(description=description)
-    return facets
-
-
-def _input(report: RunReport, plan: Plan) -> InputDataset:
-    paths = {path: None for table in plan.tables for column in table.columns for path in table.source_paths(column)}
-    fields = [schema_dataset.SchemaDatasetFacetFields(name=name, type="raw") for name in _RAW_FIELDS]
-    fields += [schema_dataset.SchemaDatasetFacetFields(name=path, type="json") for path in paths]
-    namespace, name = report.source_dataset
-    facets: dict[str, Any] = {"schema": schema_dataset.SchemaDatasetFacet(fields=fields)}
-    return InputDataset(namespace=namespace, name=name, facets=facets)
-
-
-def _output(report: RunReport, plan: Plan, table: Table, done: bool) -> OutputDataset:
-    fields = [
-        schema_dataset.SchemaDatasetFacetFields(name=column.name, type=str(column.type), description=column.description)
-        for column in table.columns
-    ]
-    fields.append(schema_dataset.SchemaDatasetFacetFields(name=LINEAGE, type="STRUCT"))
-    facets: dict[str, Any] = {
-        "schema": schema_dataset.SchemaDatasetFacet(fields=fields),
-        "columnLineage": _column_lineage(report, table),
-        "documentation": documentation_dataset.DocumentationDatasetFacet(description=table.description or table.name),
-    }
-    written = report.tables.get(table.name)
-    if done:
-        facets["dataQualityAssertions"] = _assertions(report, table)
-    statistics: dict[str, Any] = {}
-    if done and written is not None:
-        statistics["outputStatistics"] = output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(
-            rowCount=written.inserted + written.updated
-        )
-    namespace, name = report.datasets[table.name]
-    return OutputDataset(namespace=namespace, name=name, facets=facets, outputFacets=statistics)
-
-
-def _column_lineage(report: RunReport, table: Table) -> column_lineage_dataset.ColumnLineageDatasetFacet:
-    namespace, name = report.source_dataset
-    found = {}
-    for column in table.columns:
-        paths = table.source_paths(column)
-        if not paths:
-            continue
-        derived = isinstance(column.origin, FromExpression)
-        subtype = "TRANSFORMATION" if derived else "IDENTITY"
-        text = column.origin.sql if isinstance(column.origin, FromExpression) else str(column.type)
-        transformation = column_lineage_dataset.Transformation(
-            type="DIRECT", subtype=subtype, description=text, masking=False
-        )
-        inputs = [column_lineage_dataset.InputField(namespace, name, path, [transformation]) for path in paths]
-        # Marquez reads the older two fields, DataHub the transformations.
-        found[column.name] = column_lineage_dataset.Fields(
-            inputFields=inputs, transformationDescription=text, transformationType=subtype
-        )
-    return column_lineage_dataset.ColumnLineageDatasetFacet(fields=found)
-
-
-def _assertions(report: RunReport, table: Table) -> data_quality_assertions_dataset.DataQualityAssertionsDatasetFacet:
-    failed = {rule.rule for rule in report.quality if rule.table == table.name}
-    assertions = [
-        # Column and assertion together name an assertion in Marquez and DataHub, so each rule has its own.
-        data_quality_assertions_dataset.Assertion(
-            assertion=rule.name,
-            success=rule.name not in failed,
-            column=rule.columns[0] if len(rule.columns) == 1 else None,
-        )
-        for rule in table.rules
-    ]
-    return data_quality_assertions_dataset.DataQualityAssertionsDatasetFacet(assertions=assertions)
+def _object(parts: Facets) -> str:
+    return "{" + ", ".join(f'"{name}": {text}' for name, text in parts.items()) + "}"
 
 
 def _timestamp(moment: datetime) -> str:
     return moment.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def child_run(of: JobRun, name: str) -> JobRun:
+    """Return the run of a part of a run, always the same of one name."""
+    run_id = str(uuid.uuid5(uuid.UUID(of.run_id), name))
+    return JobRun(of.namespace, f"{of.job}.{name}", run_id, of.root or of)
+
+
+class RunEvents:
+    """The events of one run or stream; what does not change is made once.
+
+    Args:
+        report: of the run that begins: source and datasets are known.
+        namespace: of its jobs.
+        parent: the run that it is a part of.
+        environment_variables: those that may be told.
+    """
+
+    def __init__(
+        self,
+        report: RunReport,
+        namespace: str,
+        parent: JobRun | None = None,
+        environment_variables: Sequence[str] = (),
+    ) -> None:
+        assert report.plan is not None
+        self.report, self.plan, self.parent = report, report.plan, parent
+        root = (parent.root or parent) if parent is not None else None
+        self.run = JobRun(namespace, report.transform, report.run_id, root)
+        context = report.context
+        self._of_run = facets.of_run(context, environment_variables)
+        streaming = report.mode == "streaming"
+        tags = dict(self.plan.tags)
+        self._of_job = facets.of_job(
+            "TRANSFORM", self.plan.description, streaming=streaming, context=context, tags=tags
+        )
+        self._of_tables = {
+            table.name: facets.of_job(
+                "TRANSFORM", table.description, streaming=streaming, context=context, tags=tags | dict(table.tags)
+            )
+            for table in self.plan.tables
+        }
+        about = f"Checks the rows of {self.plan.name}: keys, types and the mapping's rules."
+        self._of_quality = facets.of_job("QUALITY", about, streaming=streaming, context=context, tags=tags)
+        self._facets = {table.name: facets.of_table(table, context) for table in self.plan.tables}
+        self._lineage = {
+            table.name: {"columnLineage": facets.column_lineage(table, report.source_dataset)}
+            for table in self.plan.tables
+        }
+        self._raw = facets.raw_schema(self.plan.tables)
+        self._raw_of = {table.name: facets.raw_schema([table]) for table in self.plan.tables}
+
+    def at(self, state: State, error: BaseException | None = None, changed: Iterable[str] | None = None) -> list[Event]:
+        """Return the events of one moment: the run's own first at START, last otherwise.
+
+        ``changed`` names the tables that there is something to tell of; None for all.
+        """
+        told = set(changed) if changed is not None else None
+        tables = [table for table in self.plan.tables if told is None or table.name in told]
+        source = Dataset(*self.report.source_dataset, self._raw)
+        outputs = {table.name: self._output(table, state) for table in self.plan.tables}
+        children = [self._of_table(table, outputs[table.name], state, error) for table in tables]
+        if tables:
+            children.append(self._quality(tables, state, error))
+        own = event(
+            state,
+            self.run,
+            of_run=self._run_facets(self.parent, error),
+            of_job=self._of_job,
+            inputs=[source],
+            outputs=outputs.values(),
+            at=self._moment(state),
+        )
+        return [own, *children] if state is State.START else [*children, own]
+
+    def _of_table(self, table: Table, output: Dataset, state: State, error: BaseException | None) -> Event:
+        # Only the paths that this table reads: servers store every field of every event.
+        source = Dataset(*self.report.source_dataset, self._raw_of[table.name])
+        named = Dataset(
+            output.namespace, output.name, output.facets | self._lineage[table.name], of_output=output.of_output
+        )
+        return event(
+            state,
+            self._child(table),
+            of_run=self._run_facets(self.run, error),
+            of_job=self._of_tables[table.name],
+            inputs=[source],
+            outputs=[named],
+            at=self._moment(state),
+        )
+
+    def _child(self, table: Table) -> JobRun:
+        run_id = str(uuid.uuid5(uuid.UUID(self.run.run_id), table.name))
+        name = f"{self.run.job}.{table.name.partition('.')[2]}"
+        return JobRun(self.run.namespace, name, run_id, self.run.root or self.run)
+
+    def _quality(self, tables: Sequence[Table], state: State, error: BaseException | None) -> Event:
+        """Return the event of the checks: a job that reads the tables, with what was found as facets of its inputs."""
+        judged = state in (State.COMPLETE, State.RUNNING) or isinstance(error, QualityGateError)
+        return event(
+            state,
+            child_run(self.run, "quality"),
+            of_run=self._run_facets(self.run, error),
+            of_job=self._of_quality,
+            inputs=[self._judged(table, judged) for table in tables],
+            at=self._moment(state),
+        )
+
+    def _judged(self, table: Table, judged: bool) -> Dataset:
+        found: Facets = {}
+        if judged:
+            found["dataQualityAssertions"] = self._assertions(table)
+            figures = self.report.tables.get(table.name)
+            if figures is not None:
+                written = self.report.written.get(table.name)
+                found["dataQualityMetrics"] = facets.metrics(table, figures.rows, written)
+        return Dataset(*self.report.datasets[table.name], self._facets[table.name], of_input=found)
+
+    def _assertions(self, table: Table) -> str:
+        return facets.assertions(table, (rule for rule in self.report.quality if rule.table == table.name))
+
+    def _output(self, table: Table, state: State) -> Dataset:
+        own = dict(self._facets[table.name])
+        figures: Facets = {}
+        written = self.report.written.get(table.name)
+        if state in (State.COMPLETE, State.RUNNING):
+            if state is State.COMPLETE:
+                # Marquez shows the assertions that a dataset itself has.
+                own["dataQualityAssertions"] = self._assertions(table)
+            if written is not None and written.version is not None:
+                own["version"] = facets.version(written.version)
+        entry = self.report.tables.get(table.name)
+        if state is State.COMPLETE and entry is not None:
+            of_store = (written.size, written.files) if written is not None and self.report.mode == "batch" else ()
+            figures["outputStatistics"] = facets.statistics(entry.inserted + entry.updated, *of_store)
+        return Dataset(*self.report.datasets[table.name], own, of_output=figures)
+
+    def _run_facets(self, parent: JobRun | None, error: BaseException | None) -> Facets:
+        found = dict(self._of_run)
+        if parent is not None:
+            found["parent"] = facets.parent(parent)
+        if error is not None:
+            found["errorMessage"] = facets.error_message(error, self.report.context.stack_traces)
+        return found
+
+    def _moment(self, state: State) -> datetime | None:
+        return self.report.started_at if state is State.START else None
+
+
+def run_events(
+    report: RunReport, state: State, namespace: str, error: BaseException | None = None, parent: JobRun | None = None
+) -> list[Event]:
+    """Return the events of one moment of a run."""
+    return RunEvents(report, namespace, parent).at(state, error)

@@ -5,17 +5,15 @@ The runs know their parent by ``OPENLINEAGE_CONTEXT`` or ``OPENLINEAGE_PARENT_ID
 
 from __future__ import annotations
 
-import os
 import uuid
-from datetime import datetime, timezone
 from typing import Literal
 
-from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
-from openlineage.client.facet_v2 import documentation_job, error_message_run, job_type_job, processing_engine_run
-
-from mlbsdk.errors import ConfigurationError, redact
-from mlbsdk.lineage.delivery import Delivery, configured_transport, is_configured, namespace, quiet_client
-from mlbsdk.lineage.events import PRODUCER, processing_engine
+from mlbsdk.errors import ConfigurationError
+from mlbsdk.lineage import facets
+from mlbsdk.lineage.backends import namespace
+from mlbsdk.lineage.context import JobRun, RunContext
+from mlbsdk.lineage.events import State, event
+from mlbsdk.lineage.telling import Telling
 from mlbsdk.settings import home
 
 WorkflowState = Literal["START", "COMPLETE", "FAIL", "ABORT"]
@@ -44,38 +42,10 @@ def tell_of_workflow(
         uuid.UUID(run_id)
     except ValueError as problem:
         raise ConfigurationError(f"a run of OpenLineage is a UUID, not '{run_id}'") from problem
-    quiet_client()
-    transport, wrong = None, None
-    if is_configured(os.environ):
-        try:
-            transport = configured_transport()
-        except Exception as problem:  # the client raises many kinds for what a user wrote
-            wrong = redact(f"the OpenLineage configuration: {type(problem).__name__}: {problem}")
-    delivery = Delivery(str(home()), transport, wrong)
-    delivery.send([_event(job, run_id, state, description, error)])
-    return redact(str(delivery.problem)) if delivery.spooled else None
-
-
-def _event(job: str, run_id: str, state: WorkflowState, description: str, error: str | None) -> RunEvent:
-    facets: dict[str, processing_engine_run.ProcessingEngineRunFacet | error_message_run.ErrorMessageRunFacet] = {
-        "processing_engine": processing_engine()
-    }
+    of_run = facets.of_run(RunContext())
     if error:
-        facets["errorMessage"] = error_message_run.ErrorMessageRunFacet(
-            message=redact(error), programmingLanguage="Python"
-        )
-    job_facets: dict[str, job_type_job.JobTypeJobFacet | documentation_job.DocumentationJobFacet] = {
-        "jobType": job_type_job.JobTypeJobFacet(processingType="BATCH", integration="MLBSDK", jobType="WORKFLOW")
-    }
-    if description:
-        job_facets["documentation"] = documentation_job.DocumentationJobFacet(description=description)
-    now = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return RunEvent(
-        eventType=RunState[state],
-        eventTime=now,
-        run=Run(runId=run_id, facets=dict(facets)),
-        job=Job(namespace=namespace(), name=job, facets=dict(job_facets)),
-        inputs=[],
-        outputs=[],
-        producer=PRODUCER,
-    )
+        of_run["errorMessage"] = facets.error_message(RuntimeError(error), stack_traces=False)
+    run = JobRun(namespace(), job, run_id)
+    of_job = facets.of_job("WORKFLOW", description)
+    notes = Telling(str(home()), run_id=run_id).end([event(State[state], run, of_run=of_run, of_job=of_job)])
+    return "; ".join(notes) or None

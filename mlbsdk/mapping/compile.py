@@ -108,6 +108,7 @@ class _Compiler:
             fingerprint="",
             not_rescued=tuple(note.path for note in mapping.coverage.ignore) if mapping.drift.rescued else None,
             also_methods=tuple(mapping.source.also_methods),
+            tags=tuple(mapping.tags.items()),
         )
         return replace(plan, fingerprint=hashlib.sha256(repr(plan).encode()).hexdigest())
 
@@ -274,6 +275,7 @@ class _Compiler:
                 for spec in target.relationships
             ),
             indexes=tuple(Index(tuple(spec.columns), spec.type) for spec in target.indexes),
+            tags=tuple(target.tags.items()),
         )
 
     def _known_type(self, place: Place, target: TargetSpec, column: Column) -> ColumnType | None:

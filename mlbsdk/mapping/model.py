@@ -264,6 +264,8 @@ class TargetSpec(Strict):
     """Indexes, for stores that have them."""
     data_quality: list[RuleSpec] = []
     """Rules that rows must keep."""
+    tags: dict[Identifier, str] = {}
+    """Labels of the table for lineage backends, such as ``domain: pitching``."""
 
 
 class PathNote(Strict):
@@ -319,6 +321,8 @@ class Mapping(Strict):
     """What ``mapping coverage`` accepts."""
     drift: DriftSpec = DriftSpec()
     """What a run does about new and vanished paths."""
+    tags: dict[Identifier, str] = {}
+    """Labels of the transform for lineage backends."""
 
     @property
     def methods(self) -> tuple[str, ...]:

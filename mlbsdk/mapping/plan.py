@@ -188,6 +188,8 @@ class Table:
     rules: tuple[Rule, ...]
     relationships: tuple[Relationship, ...]
     indexes: tuple[Index, ...]
+    tags: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """Labels for lineage backends."""
 
     @property
     def compared_columns(self) -> tuple[str, ...]:
@@ -235,6 +237,8 @@ class Plan:
     """Paths that are left out of the column ``_rescued``; None where there is no such column."""
     is_part: bool = field(default=False, repr=False)
     """Whether tables of the mapping were left out."""
+    tags: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """Labels for lineage backends."""
 
     @property
     def ledger_names(self) -> tuple[str, ...]:

@@ -143,6 +143,12 @@ class TableWritten:
     updated: int = 0
     unchanged: int = 0
     deleted: int = 0
+    version: int | None = field(default=None, compare=False)
+    """Of the table in the store after it, where the store has versions."""
+    files: int | None = field(default=None, compare=False)
+    """Data files that it added, where the store has files."""
+    size: int | None = field(default=None, compare=False)
+    """Bytes of these files."""
 
     @property
     def is_change(self) -> bool:

@@ -13,12 +13,13 @@ import fnmatch
 import hashlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlbsdk.errors import ConfigurationError, PluginFailedError, StoredSchemaError, did_you_mean
 from mlbsdk.hookspecs import DerivedDecl, DerivedTable
+from mlbsdk.lineage.context import JobRun, RunContext
 from mlbsdk.mapping.plan import CAPTURED_AT, TRANSFORMED_AT
 from mlbsdk.plugins import Plugins
 from mlbsdk.runtime.addresses import split_address
@@ -28,11 +29,14 @@ from mlbsdk.runtime.preparation import DEFAULT_TARGET
 from mlbsdk.runtime.session import session
 from mlbsdk.runtime.storage import Storages
 from mlbsdk.runtime.stored_tables import StoredTables
+from mlbsdk.settings import LineageSettings
 from mlbsdk.writers.lakehouse import Lakehouse, sql_literal
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
     from pyspark.sql.types import StructType
+
+    from mlbsdk.lineage.events import Dataset
 
 #: The column of each derived table that says what its group was made from.
 FINGERPRINT = "inputs_fingerprint"
@@ -101,6 +105,8 @@ def build(
     storage: Mapping[str, object] | None = None,
     log_file: Path | None = None,
     lenient: bool = False,
+    lineage: LineageSettings | None = None,
+    parent: JobRun | None = None,
 ) -> DerivedReport:
     """Build derived tables, or bring them up to date: only what their inputs' changes touch is made again.
 
@@ -116,6 +122,8 @@ def build(
         log_file: where the output of a session that is made goes.
         storage: what object stores are told: the settings under ``storage:``.
         lenient: leave out of ``partition_by`` and ``z_order_by`` what a table has no column for: they are for several.
+        lineage: what events tell of the build.
+        parent: the run that it is a part of.
 
     Returns:
         What became of each table.
@@ -127,6 +135,9 @@ def build(
         TargetUnwritableError: nothing can be written at the target.
         SparkJobError: Spark failed; each table is as it was, or as it should be.
     """
+    from mlbsdk.lineage.commands import Step, step_of, told_command
+    from mlbsdk.lineage.commands import table as dataset
+
     plugins = plugins or Plugins.load()
     begun = time.monotonic()
     declared = [plugins.derived(name) for name in derived_names([names] if isinstance(names, str) else names, plugins)]
@@ -145,16 +156,49 @@ def build(
         [plugins.writer("delta").spark, *storages.needs(house.root), *stored.needs], settings, log_file
     )
     storages.use_in(spark)
-    with house.locked(), told_in_a_sentence("Each table is as it was, or as it should be"):
+    asked = RunContext(
+        parent=parent,
+        parameters={"tables": ", ".join(one.name for one in declared), "source": source, "target": target},
+        owners=lineage.owners if lineage is not None else (),
+        tags=lineage.tags if lineage is not None else {},
+        stack_traces=lineage is not None and lineage.stack_traces,
+    )
+    about = "Builds tables that are made from tables."
+    telling = told_command(
+        "mlbsdk.derive",
+        about,
+        location=house.housekeeping,
+        storage=house.storage,
+        context=asked,
+        note=report.notes.append,
+    )
+    with telling as command, house.locked(), told_in_a_sentence("Each table is as it was, or as it should be"):
         for decl in declared:
             names = (*decl.inputs, *decl.optional_inputs)
             inputs = stored.frames(spark, names)
-            table = plugins.call(decl, decl.make, {})
-            one = _Build(plugins, decl, table, inputs, spark, house.path(decl.name), partition_by, z_order_by, lenient)
-            with stored.interpreted_if_few(spark, names):
-                report.tables[decl.name] = one.run()
+            step = Step(decl.name, "DERIVE", decl.summary, outputs=[dataset(house.dataset(decl.name))])
+            step.inputs = [dataset(stored.dataset(name), frame.dtypes) for name, frame in inputs.items()]
+            with step_of(command, step):
+                table = plugins.call(decl, decl.make, {})
+                path = house.path(decl.name)
+                one = _Build(plugins, decl, table, inputs, spark, path, partition_by, z_order_by, lenient)
+                with stored.interpreted_if_few(spark, names):
+                    report.tables[decl.name] = one.run()
+                step.outputs = [_built(house, decl, report.tables[decl.name])]
     report.duration_s = time.monotonic() - begun
     return report
+
+
+def _built(house: Lakehouse, decl: DerivedDecl, report: DerivedTableReport) -> Dataset:
+    """Return a table that was built, as lineage tells of it."""
+    from mlbsdk.lineage import facets
+    from mlbsdk.lineage.commands import table as dataset
+
+    stored = house.open_delta(house.path(decl.name))
+    fields = [(field.name, str(getattr(field.type, "type", field.type))) for field in stored.schema().fields]
+    found = dataset(house.dataset(decl.name), fields, decl.summary)
+    figures = {"outputStatistics": facets.statistics(report.rows_written)}
+    return replace(found, facets=found.facets | {"version": facets.version(stored.version())}, of_output=figures)
 
 
 def derived_names(patterns: Iterable[str], plugins: Plugins) -> tuple[str, ...]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
+from datetime import date
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlbsdk.errors import ConfigurationError
 from mlbsdk.hookspecs import Source, SourceDecl, SparkRequirements, TransformDecl, Writer, WriterDecl
+from mlbsdk.lineage.context import RunContext
+from mlbsdk.lineage.source_code import code_location
 from mlbsdk.mapping.load import LoadedMapping, load_file
 from mlbsdk.plugins import Plugins
 from mlbsdk.report import RunReport
@@ -17,6 +21,7 @@ from mlbsdk.runtime.addresses import is_local, split_address
 from mlbsdk.runtime.session import is_here, master_of
 from mlbsdk.runtime.storage import Storages
 from mlbsdk.runtime.transformation import ARROW, TransformMode, is_small, new_report
+from mlbsdk.settings import LineageSettings
 
 if TYPE_CHECKING:
     from mlbsdk.mapping.plan import Plan
@@ -137,6 +142,40 @@ def open_report(
     report.storage = storages.of(report.location) if report.location is not None else None
     report.datasets = {table.name: writer.address_of(table.name) for table in plan.tables}
     return report
+
+
+def run_context(
+    transform: TransformDecl,
+    mapping: Path | None,
+    plugins: Plugins,
+    settings: LineageSettings,
+    parameters: Mapping[str, str],
+    day: date | None = None,
+) -> RunContext:
+    """Return what lineage tells of a run besides its figures.
+
+    Args:
+        transform: what runs.
+        mapping: the file that takes the place of its mapping, if any.
+        plugins: the loaded plugins.
+        settings: what the user wants told of all runs.
+        parameters: what was asked; no secrets.
+        day: the day whose documents were asked for.
+    """
+    package, resource = transform.mapping
+    with contextlib.ExitStack() as stack:
+        file = mapping
+        if file is None:
+            file = stack.enter_context(resources.as_file(resources.files(package).joinpath(resource)))
+        code = code_location(file, resource if package else "", plugins.origin(transform) if package else "")
+    return RunContext(
+        parameters=dict(parameters),
+        day=day,
+        code=code,
+        owners=settings.owners,
+        tags=settings.tags,
+        stack_traces=settings.stack_traces,
+    )
 
 
 def location_of(target: str) -> str | None:

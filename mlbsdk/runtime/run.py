@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ from mlbsdk.runtime.preparation import (
     make_source,
     make_writer,
     open_report,
+    run_context,
     source_needs,
     writer_needs,
 )
@@ -33,6 +35,7 @@ from mlbsdk.runtime.session import session
 from mlbsdk.runtime.storage import Storages
 from mlbsdk.runtime.transformation import OnError, TransformMode, transformation_for
 from mlbsdk.runtime.watchers import Watchers
+from mlbsdk.settings import LineageSettings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -64,6 +67,8 @@ class RunRequest:
     quality: tuple[str, ...] = ()
     """Engines of plugins that judge the tables beside the mapping's own rules: what they call an error closes the gate
     before anything is published, whatever ``on_error`` says, and all else is a warning."""
+    lineage: LineageSettings = field(default_factory=LineageSettings)
+    """What events tell of the run."""
 
 
 def run(
@@ -204,22 +209,46 @@ def prepared(request: RunRequest, plugins: Plugins) -> Iterator[PreparedRun]:
                 *writer_needs(writer_decl, request.target, size, request.spark, storages),
                 *engines.needs,
             ),
-            _report(request, transform, plan, address, writer, storages),
+            _report(request, transform, plugins, plan, address, writer, storages),
             storages,
         )
 
 
 def _report(
-    request: RunRequest, transform: TransformDecl, plan: Plan, source: str, writer: Writer, storages: Storages
+    request: RunRequest,
+    transform: TransformDecl,
+    plugins: Plugins,
+    plan: Plan,
+    source: str,
+    writer: Writer,
+    storages: Storages,
 ) -> RunReport:
     """Return the report of the run that begins."""
     report = open_report(plan, source, request.target, TransformMode.BATCH, writer, storages)
+    asked = {
+        "source": report.source,
+        "target": report.target,
+        "on_error": request.on_error.value,
+        "tables": ", ".join(request.tables),
+        "quality": ", ".join(request.quality),
+        **{f"where.{name}": value for name, value in request.where.items()},
+    }
+    given = {name: value for name, value in asked.items() if value}
+    report.context = run_context(transform, request.mapping, plugins, request.lineage, given, _day(request.where))
     if request.source is None:
         report.source = f"the sample capture of {transform.name}"
         report.notes.append(
             f"no --source was given: this is the sample capture that the plugin ships ({Path(source).name})"
         )
     return report
+
+
+def _day(where: Mapping[str, str]) -> date | None:
+    """Return the day that was asked for by ``--date``; its value was checked already."""
+    try:
+        return date.fromisoformat(where.get("date", ""))
+    except ValueError:
+        return None
 
 
 @contextlib.contextmanager

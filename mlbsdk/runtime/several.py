@@ -11,13 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from mlbsdk.errors import ConfigurationError, MlbsdkError, did_you_mean
 from mlbsdk.hookspecs import RunListener
+from mlbsdk.lineage.context import JobRun, RunContext
 from mlbsdk.plugins import Plugins
 from mlbsdk.report import RunReport
 from mlbsdk.runtime.preparation import find_transform
 from mlbsdk.runtime.run import PreparedRun, RunRequest, prepared
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from pyspark.sql import SparkSession
+
+    from mlbsdk.lineage.commands import Command
 
 _PATTERN = frozenset("*?[")
 
@@ -132,10 +137,51 @@ def run_several(
 
 
 def run_prepared(
-    ready: Sequence[PreparedRun], spark: SparkSession | None = None, listeners: tuple[RunListener, ...] = ()
+    ready: Sequence[PreparedRun],
+    spark: SparkSession | None = None,
+    listeners: tuple[RunListener, ...] = (),
+    parent: JobRun | None = None,
 ) -> RunsReport:
-    """Run what was prepared, as :func:`run_several`."""
+    """Run what was prepared, as :func:`run_several`; ``parent`` is the run that all of them are a part of."""
     begun = time.monotonic()
+    if parent is not None or len(ready) < 2:
+        found = _run_in_order(ready, spark, listeners, parent)
+    else:
+        with _told(ready) as command:
+            found = _run_in_order(ready, spark, listeners, command.run if command is not None else None)
+            if command is not None:
+                command.problem = next(iter(found.problems.values()), None)
+    found.duration_s = time.monotonic() - begun
+    return found
+
+
+def _told(ready: Sequence[PreparedRun]) -> AbstractContextManager[Command | None]:
+    """Tell of the runs as parts of one."""
+    from mlbsdk.lineage.commands import told_command
+
+    first = ready[0].report
+    return told_command(
+        "mlbsdk.run",
+        "Runs several transforms, one after the other.",
+        location=first.location,
+        storage=first.storage,
+        context=RunContext(
+            parameters={"transforms": ", ".join(one.transform.name for one in ready)},
+            day=first.context.day,
+            owners=first.context.owners,
+            tags=first.context.tags,
+            stack_traces=first.context.stack_traces,
+        ),
+        note=first.note,
+    )
+
+
+def _run_in_order(
+    ready: Sequence[PreparedRun],
+    spark: SparkSession | None,
+    listeners: tuple[RunListener, ...],
+    parent: JobRun | None,
+) -> RunsReport:
     found = RunsReport()
     parents = _parents({one.transform.name: one for one in ready})
     needs = [need for one in ready for need in one.needs]
@@ -146,11 +192,11 @@ def run_prepared(
             found.skipped[name] = failed
             continue
         found.runs.append(one.report)
+        one.report.context = replace(one.report.context, parent=parent)
         try:
             one.run(listeners, spark, needs)
         except MlbsdkError as problem:
             found.problems[name] = problem
-    found.duration_s = time.monotonic() - begun
     return found
 
 

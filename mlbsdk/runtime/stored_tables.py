@@ -132,6 +132,12 @@ class StoredTables:
         there = [name for name in names if name in self.names]
         return {name: read(spark, self.address, name, self.plugins, self.storages) for name in there}
 
+    def dataset(self, name: str) -> tuple[str, str]:
+        """Return the OpenLineage (namespace, name) of a table."""
+        with _reader(self.address, self.plugins, self.storages, "naming its tables") as reader:
+            address_of = getattr(reader, "address_of", None)
+            return address_of(name) if address_of is not None else (redact(self.address), name)
+
 
 @contextlib.contextmanager
 def _reader(target: str, plugins: Plugins, storages: Storages, doing: str) -> Iterator[TableReader]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlbsdk.errors import ConfigurationError
-from mlbsdk.hookspecs import RangeSource, RunListener, Source, SourceDecl, StreamSource
+from mlbsdk.hookspecs import RangeSource, RunListener, Source, SourceDecl, StreamSource, TransformDecl
 from mlbsdk.mapping.compile import compile_mapping
 from mlbsdk.plugins import Plugins
 from mlbsdk.report import RunReport, StreamReport
@@ -26,6 +26,7 @@ from mlbsdk.runtime.preparation import (
     make_source,
     make_writer,
     open_report,
+    run_context,
     source_needs,
     writer_needs,
 )
@@ -36,6 +37,7 @@ from mlbsdk.runtime.storage import LOCAL, Storages
 from mlbsdk.runtime.transformation import OnError, TransformMode, transformation_for
 from mlbsdk.runtime.until import Until
 from mlbsdk.runtime.watchers import Watchers
+from mlbsdk.settings import LineageSettings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -69,6 +71,8 @@ class StreamRequest:
     storage: Mapping[str, object] = field(default_factory=dict)
     """Settings of the storages of paths such as ``s3a://``: see :class:`mlbsdk.settings.Settings`."""
     log_file: Path | None = None
+    lineage: LineageSettings = field(default_factory=LineageSettings)
+    """What events tell of the stream."""
 
 
 def stream(
@@ -109,7 +113,7 @@ def stream(
     storages.check()
     _require_followable(plugins, source_decl, source)
     writer_decl, writer = make_writer(plugins, request.target, plan, "stream", storages=storages)
-    report = _report(request, plan, writer, storages)
+    report = _report(request, transform, plugins, plan, writer, storages)
     checkpoint = _checkpoint(request, plan, report, storages)
     ending = Ending(stop or threading.Event(), until, idle_s)
     with checkpoint.locked(), ending.on_signals():
@@ -182,9 +186,21 @@ def _require_followable(plugins: Plugins, declared: SourceDecl, source: Source) 
         )
 
 
-def _report(request: StreamRequest, plan: Plan, writer: Writer, storages: Storages) -> RunReport:
+def _report(
+    request: StreamRequest, transform: TransformDecl, plugins: Plugins, plan: Plan, writer: Writer, storages: Storages
+) -> RunReport:
     report = open_report(plan, request.source, request.target, TransformMode.STREAMING, writer, storages)
     report.source, report.target = _shown(report.source), _shown(report.target)
+    asked = {
+        "source": report.source,
+        "target": report.target,
+        "on_error": request.on_error.value,
+        "trigger": request.trigger,
+        "until": request.until or "",
+        "idle_timeout": request.idle_timeout or "",
+    }
+    given = {name: value for name, value in asked.items() if value}
+    report.context = run_context(transform, request.mapping, plugins, request.lineage, given)
     return report
 
 

@@ -239,6 +239,7 @@ class BaseTransformation:
         documents = self.intake.documents if self.plan.key else ()
         batch = Batch(self.spark, self.plan, self.report.run_id, batch_id, documents, rows)
         written = dict(self.writer.write(batch))
+        self.report.written = written
         for name, change in written.items():
             entry = self.report.tables.setdefault(name, TableReport())
             entry.inserted += change.inserted

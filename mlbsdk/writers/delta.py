@@ -11,7 +11,9 @@ same rules:
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +21,9 @@ from mlbsdk.errors import SourceError, StoredSchemaError, WriteError
 from mlbsdk.mapping.plan import CAPTURED_AT, Plan, Table
 from mlbsdk.quality.quarantine import NAME as QUARANTINE
 from mlbsdk.quality.quarantine import QuarantineQuery
+from mlbsdk.runtime.addresses import child
 from mlbsdk.runtime.batch import NO_DECISIONS, Batch, Decisions, TableRows, TableWritten
+from mlbsdk.runtime.storage import read_text
 from mlbsdk.runtime.threads import in_threads
 from mlbsdk.writers import found, quarantined
 from mlbsdk.writers.changes import compare, rows_of
@@ -128,8 +132,9 @@ class DeltaWriter:
         )
         try:
             if rows.table.on_missing == "keep":
-                return commit.merge(path, rows.table)
-            return commit.replace(path, rows.table, decisions)
+                change = commit.merge(path, rows.table)
+            else:
+                change = commit.replace(path, rows.table, decisions)
         except StoredSchemaError:
             raise
         except Exception as problem:  # whatever the store raises, the user needs to know which table it was
@@ -138,6 +143,20 @@ class DeltaWriter:
                 f"table '{rows.table.name}' could not be written: {reason}",
                 fix="Tables written before it stay; run again to complete the rest.",
             ) from problem
+        return _with_commit(self.house, path, change, commit.version)
+
+
+def _with_commit(house: Lakehouse, path: str, change: TableWritten, version: int | None) -> TableWritten:
+    """Add what the table's log says of a commit: nothing of the table is read for it."""
+    if version is None or not change.is_change:
+        return replace(change, version=version)
+    try:
+        text = read_text(house.storage, child(path, "_delta_log", f"{version:020}.json"))
+        actions = [json.loads(line) for line in text.splitlines() if line.startswith('{"add"')]
+    except (OSError, ValueError):  # what is written is written, whatever can be told of it
+        return replace(change, version=version)
+    size = sum(int(one["add"]["size"]) for one in actions)
+    return replace(change, version=version, files=len(actions), size=size)
 
 
 class _ArrowCommit:
@@ -146,11 +165,17 @@ class _ArrowCommit:
     def __init__(self, house: Lakehouse, rows: pa.Table) -> None:
         self.house = house
         self.rows = rows
+        self._stored: DeltaTable | None = None
+
+    @property
+    def version(self) -> int | None:
+        """The table's version after the commit; delta-rs keeps the opened table up to date."""
+        return self._stored.version() if self._stored is not None else 0
 
     def replace(self, path: str, table: Table, decisions: Decisions) -> TableWritten:
         from deltalake import write_deltalake
 
-        stored_table = _open(self.house, path, table)
+        stored_table = self._stored = _open(self.house, path, table)
         stale = rows_of(self.rows, table, decisions.stale).num_rows
         current = (
             self.rows if not decisions.stale else rows_of(self.rows, table, (*decisions.new, *decisions.replacing))
@@ -173,7 +198,7 @@ class _ArrowCommit:
         return TableWritten(change.inserted, change.updated, change.unchanged + stale, change.deleted)
 
     def merge(self, path: str, table: Table) -> TableWritten:
-        stored = _open(self.house, path, table)
+        stored = self._stored = _open(self.house, path, table)
         if stored is None:
             self._create(path, table, self.rows)
             return TableWritten(inserted=self.rows.num_rows)
@@ -212,6 +237,8 @@ class _SparkCommit:
         self.frame = frame
         self.count = count
         self.spark = spark
+        self.version: int | None = None
+        """The table's version after the commit; None where nothing was committed."""
 
     def replace(self, path: str, table: Table, decisions: Decisions) -> TableWritten:
         stored = _open(self.house, path, table)
@@ -266,7 +293,8 @@ class _SparkCommit:
         before = self.house.open_delta(path).version() if self.house.is_delta(path) else -1
         commit()
         stored = self.house.open_delta(path)
-        if stored.version() == before:
+        self.version = stored.version()
+        if self.version == before:
             return {}
         found = stored.history(1)[0]["operationMetrics"]
         return {name: int(value) for name, value in found.items() if str(value).isdigit()}

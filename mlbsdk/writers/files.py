@@ -15,7 +15,7 @@ import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -249,12 +249,12 @@ class FileWriter:
             raise WriteError(
                 f"table '{table.name}' could not be staged: {reason}", fix="Nothing was published; run again."
             ) from problem
-        for file in self.house.storage.files(staged):
-            if is_data(file.path, self.format):
-                name = as_spark_spells(file.path.removeprefix(f"{staged}/"))
-                publication.moves.append((self._relative(file.path), self._relative(child(folder, name))))
+        files = [file for file in self.house.storage.files(staged) if is_data(file.path, self.format)]
+        for file in files:
+            name = as_spark_spells(file.path.removeprefix(f"{staged}/"))
+            publication.moves.append((self._relative(file.path), self._relative(child(folder, name))))
         publication.deletions += [self._relative(path) for path in superseded]
-        return change
+        return replace(change, files=len(files), size=sum(file.size for file in files))
 
     def _relative(self, path: str) -> str:
         return path.removeprefix(f"{self.house.root}/")

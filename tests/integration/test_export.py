@@ -23,6 +23,7 @@ from mlbsdk.errors import ConfigurationError, DocumentsRejectedError
 from mlbsdk.layers.report import ExportReport
 from mlbsdk.runtime.transformation import OnError
 from tests.conftest import DATA, REPOSITORY
+from tests.openlineage_schemas import events_below, parents_by_job
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -84,6 +85,21 @@ def test_the_same_captures_change_nothing_and_few_files_stay(spark: SparkSession
     first = export(spark, config, source)
     assert first.raw is not None
     assert {name: kind.added for name, kind in first.raw.kinds.items()} == dict.fromkeys(TRANSFORMS, 1)
+    (journal,) = lake.rglob("lineage.jsonl")
+    events = events_below(journal.parent)
+    parents = parents_by_job(events)
+    assert parents["mlbsdk.export"] is None
+    for name in TRANSFORMS:
+        assert (parents[name], parents[f"{name}.raw"]) == ("mlbsdk.export", "mlbsdk.export")
+        kept = next(event for event in reversed(events) if event["job"]["name"] == f"{name}.raw")
+        read = next(event for event in reversed(events) if event["job"]["name"] == name)
+        assert [(one["namespace"], one["name"]) for one in kept["outputs"]] == [
+            (one["namespace"], one["name"]) for one in read["inputs"]
+        ]
+    assert [(event["eventType"], event["job"]["name"]) for event in (events[0], events[-1])] == [
+        ("START", "mlbsdk.export"),
+        ("COMPLETE", "mlbsdk.export"),
+    ]
     before = objects(lake)
     again = export(spark, config, source)
     assert objects(lake) == before

@@ -15,6 +15,7 @@ import pytest
 from mlbsdk.runtime.derived import DerivedReport, build
 from mlbsdk.runtime.interpreting import interpreting
 from mlbsdk.runtime.run import RunRequest, run
+from tests.openlineage_schemas import events_below, parents_by_job
 from tests.oracle.analytics import boxscore, distance_km, games_of, lines
 from tests.season import TEAMS, Game, Venue, season, write_games
 from tests.unit.test_analytics_oracle import REAL, response
@@ -88,6 +89,14 @@ def made(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Seaso
     write_games(found.folder / "captures", GAMES)
     found.run(found.folder / "captures")
     report = found.build()
+    events = events_below(found.folder / "warehouse" / "_mlbsdk")
+    parents = parents_by_job(events)
+    assert (parents["mlbsdk.derive"], parents[TRAVEL]) == (None, "mlbsdk.derive")
+    built = next(event for event in reversed(events) if event["job"]["name"] == TRAVEL)
+    assert {Path(dataset["name"]).name for dataset in built["inputs"]} >= {"live_game_metadata"}
+    (table,) = built["outputs"]
+    assert {"team_id", "distance_km"} <= {field["name"] for field in table["facets"]["schema"]["fields"]}
+    assert table["outputFacets"]["outputStatistics"]["rowCount"] == report.tables[TRAVEL].rows_written
     assert report.tables[TRAVEL].figures == {
         "legs": 2 * len([one for one in GAMES if one.game_type == "R" and not one.is_postponed]) - len(TEAMS[:4]),
         "legs_without_distance": 4,

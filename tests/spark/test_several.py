@@ -13,6 +13,7 @@ import pytest
 from deltalake import DeltaTable
 
 import mlbsdk
+from tests.openlineage_schemas import events_below, parents_by_job
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -56,6 +57,16 @@ def test_each_takes_its_own_captures(spark: SparkSession, mixed: Path, tmp_path:
     assert list(boxscore) == ["game.boxscore", "game.boxscore_officials"]
     assert len(DeltaTable(str(tmp_path / "out/game/boxscore_officials")).to_pyarrow_table()) == 4
     assert not (tmp_path / "out/game/boxscore_players").exists()
+    events = events_below(tmp_path / "out" / "_mlbsdk")
+    parents = parents_by_job(events)
+    assert parents["mlbsdk.run"] is None
+    assert {parents["game.linescore"], parents["game.boxscore"]} == {"mlbsdk.run"}
+    assert {event["eventType"] for event in events} == {"START", "COMPLETE"}
+    (innings,) = next(e for e in reversed(events) if e["job"]["name"] == "game.linescore.linescore_innings")["outputs"]
+    assert innings["facets"]["version"]["datasetVersion"] == "0"
+    written = innings["outputFacets"]["outputStatistics"]
+    (file,) = (tmp_path / "out/game/linescore_innings").rglob("*.parquet")
+    assert (written["rowCount"], written["fileCount"], written["size"]) == (18, 1, file.stat().st_size)
     none = mlbsdk.run_several(requests(mixed, tmp_path / "out", where={"game_pk": "1"}), spark=spark)
     assert [report.documents.read for report in none.runs] == [0, 0]
     assert "no capture has game_pk=1" in none.runs[0].notes
