@@ -43,6 +43,7 @@ def run(
     """
     from mlbsdk_plugin_argo.chunks import day, season_of
     from mlbsdk_plugin_argo.configuration import load_configuration
+    from mlbsdk_plugin_argo.installed import require_installed
     from mlbsdk_plugin_argo.lint import require
     from mlbsdk_plugin_argo.local.runner import LocalOptions
     from mlbsdk_plugin_argo.season import season_workflow
@@ -61,4 +62,5 @@ def run(
         str(export) if export is not None else None,
     )
     require(document, "the season's workflow")
+    require_installed(configuration, export)
     options.run_here(document, LocalOptions(state=state, jobs=jobs or default_jobs(), again=again), as_json)
