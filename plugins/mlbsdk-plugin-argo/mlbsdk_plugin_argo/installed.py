@@ -25,7 +25,7 @@ def require_installed(configuration: WorkflowConfiguration, export: Path | None 
     if export is not None and not export.is_file():
         raise ConfigurationError(
             f"--export: there is no file '{export}'",
-            fix="docs/export.md shows one; examples/exports.yaml has all keys.",
+            fix="docs/export.md tells of it; examples/exports.yaml is one.",
         )
 
 
