@@ -164,7 +164,7 @@ def check(tables: dict[str, Rows], week: Week) -> None:
     performance = tables["analytics.player_performance"]
     assert not [row for row in performance if row["differences"]]
     game = boxscore(json.loads(capture(week.played[0]))["response"])
-    for figure in ("batting_hits", "batting_runs", "batting_home_runs", "pitching_strike_outs"):
+    for figure in ("batting_hits", "batting_runs", "batting_total_bases", "pitching_strike_outs"):
         each = sum(line.get(figure, 0) for line in game.values())
         assert each > 0
         assert sum(row[figure] or 0 for row in performance) == each * len(played), figure
