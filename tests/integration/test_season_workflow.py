@@ -266,22 +266,24 @@ def live_game(folder: Path) -> None:
         save_game(folder, 747175, cut, moment)
 
 
-class HalfTime:
-    """Seconds that pass until the game is half over, and go on when the stream has written a first batch.
+class Clock:
+    """Seconds that pass, but stand still at some moments until a path is there.
 
-    A stream takes a while to start, on a busy machine longer than a compressed game lasts.
+    A step takes a while to start, on a busy machine longer than a compressed game lasts.
     """
 
-    def __init__(self, half: float, written: Path) -> None:
-        self._half, self._written = half, written
+    def __init__(self, *stops: tuple[float, Path]) -> None:
+        self._stops = stops
         self._seconds, self._last = 0.0, time.monotonic()
 
     def __call__(self) -> float:
         now = time.monotonic()
         passed, self._last = self._seconds + now - self._last, now
-        holds = self._seconds <= self._half and not self._written.exists()
-        self._seconds = min(passed, self._half) if holds else passed
-        return self._seconds
+        for moment, awaited in self._stops:
+            if self._seconds <= moment < passed and not awaited.exists():
+                passed = moment
+        self._seconds = passed
+        return passed
 
 
 def feeds_start(feed: dict[str, Any]) -> Any:
@@ -299,8 +301,10 @@ def test_a_game_is_followed_from_before_its_start_to_its_end_and_its_final_batch
     data = place.path / ".mlbsdk-workflows/volumes/mlb"
     start = ["--start-time", "2024-07-13T01:40:00Z", "--every", "1s"]
     place.done("workflow", "game", "--game-pk", "747175", *start, "--store", "/data/captures", "--out", "game.yaml")
-    # Two hours and a quarter in half a minute, besides the break.
-    clock = HalfTime(15.0, data / "warehouse/game/live_game_plays/_delta_log/00000000000000000000.json")
+    # Two hours and a half in half a minute, besides two breaks: until it is followed, and at half time until tables
+    # are there, so that the stream sees it both played and over.
+    written = data / "warehouse/game/live_game_plays/_delta_log/00000000000000000000.json"
+    clock = Clock((0.0, data / "captures"), (16.0, written))
     with ReplayServer(tmp_path / "api", speed=300, clock=clock) as server:
         monkeypatch.setenv("MLBSDK_STATSAPI_URL", server.url)
         command = ("workflow", "run-local", "game.yaml", "--wait-scale", "0.01", "--json")
