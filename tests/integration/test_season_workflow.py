@@ -304,7 +304,7 @@ def test_a_game_is_followed_from_before_its_start_to_its_end_and_its_final_batch
     # Two hours and a half in half a minute, besides two breaks: until it is followed, and at half time until tables
     # are there, so that the stream sees it both played and over.
     written = data / "warehouse/game/live_game_plays/_delta_log/00000000000000000000.json"
-    clock = Clock((0.0, data / "captures"), (16.0, written))
+    clock = Clock((0.0, data / "captures/game-747175/game"), (16.0, written))
     with ReplayServer(tmp_path / "api", speed=300, clock=clock) as server:
         monkeypatch.setenv("MLBSDK_STATSAPI_URL", server.url)
         command = ("workflow", "run-local", "game.yaml", "--wait-scale", "0.01", "--json")
