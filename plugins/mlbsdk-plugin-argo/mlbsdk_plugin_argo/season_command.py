@@ -41,8 +41,9 @@ def run(
     The graph is that of 'mlbsdk workflow season'. Steps that are done are not run again: after Ctrl-C, a crash or a
     failure the same command goes on. What is done for good is run anew with --again.
     """
-    from mlbsdk_plugin_argo.chunks import day, season_of
+    from mlbsdk_plugin_argo.chunks import chunks, day, season_of
     from mlbsdk_plugin_argo.configuration import load_configuration
+    from mlbsdk_plugin_argo.installed import require_installed
     from mlbsdk_plugin_argo.lint import require
     from mlbsdk_plugin_argo.local.runner import LocalOptions
     from mlbsdk_plugin_argo.season import season_workflow
@@ -53,12 +54,15 @@ def run(
     configuration = load_configuration(config, given).model_copy(
         update={"volume": None, "settings": None, "export": None, "secrets": {}, "secrets_from": ()}
     )
+    first, last = day(start, "--start"), day(end, "--end")
+    chunks(first, last, configuration.chunk_days, configuration.max_chunks)
     document = season_workflow(
         season_of(season),
-        day(start, "--start"),
-        day(end, "--end"),
+        first,
+        last,
         configuration,
         str(export) if export is not None else None,
     )
     require(document, "the season's workflow")
+    require_installed(configuration, export)
     options.run_here(document, LocalOptions(state=state, jobs=jobs or default_jobs(), again=again), as_json)

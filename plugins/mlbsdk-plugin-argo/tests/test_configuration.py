@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 from mlbsdk_plugin_argo.configuration import load_configuration
+from mlbsdk_plugin_argo.season_command import app as season
 from mlbsdk_plugin_argo.waiting import moment, wait_for
 from mlbsdk_plugin_argo.workflow_command import app
 from typer.testing import CliRunner
 
-from mlbsdk.plugin import ConfigurationError
+from mlbsdk.plugin import ConfigurationError, MlbsdkError
 
 
 def test_flags_win_over_the_file(tmp_path: Path) -> None:
@@ -84,3 +85,26 @@ def test_the_workflow_is_told_of_as_the_parent_of_its_runs(tmp_path: Path, monke
     assert "errorMessage" in events[1]["run"]["facets"]
     wrong = CliRunner().invoke(app, ["tell", "--job", "workflow.season", "--run-id", "7", "--status", "Failed"])
     assert isinstance(wrong.exception, ConfigurationError)
+
+
+@pytest.mark.parametrize(
+    ("loaded", "options", "told"),
+    [
+        ("argo,game,schedule,team", [], "mlbsdk-plugin-statsapi"),
+        ("argo,statsapi,game,team", [], "mlbsdk-plugin-schedule"),
+        ("argo,statsapi,game,schedule,team", ["--derive", "analytics.*"], "mlbsdk-plugin-analytics"),
+        ("argo,statsapi,game,schedule,team", ["--export", "none.yaml"], "there is no file 'none.yaml'"),
+        ("argo,statsapi,game,schedule,team", ["--end", "2024-06-30"], "2024-06-30"),
+    ],
+)
+def test_a_season_that_lacks_something_is_refused_before_anything_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loaded: str, options: list[str], told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLBSDK_LOAD_PLUGINS", loaded)
+    days = ["--season", "2024", "--start", "2024-07-01", "--end", "2024-07-07"]
+    done = CliRunner().invoke(season, ["run", *days, *options])
+    assert isinstance(done.exception, MlbsdkError)
+    assert done.exception.exit_code == 2
+    assert told in str(done.exception)
+    assert list(tmp_path.iterdir()) == []
