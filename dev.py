@@ -208,7 +208,7 @@ def main(args: list[str]) -> int:
         return tool("mlbsdk", "run", "game.live_game_v1", *rest)
     if command == "test":
         # Two processes, a file to each at a time: much of the time is spent waiting for programs that tests start.
-        return tool("pytest", *(rest or ["-n", "2", "--dist", "loadfile"]))
+        return tool("pytest", *(rest or ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]))
     if command == "check":
         return check()
     if command == "fix":

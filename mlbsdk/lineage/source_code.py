@@ -29,7 +29,7 @@ def code_location(mapping: Path | None, resource: str, distribution: str) -> Cod
         return found
     name, _, version = distribution.rpartition(" ")
     if not name or resource == "":
-        place = mapping.resolve().as_uri() if mapping is not None else "file:///"
+        place = mapping.resolve().as_uri() if mapping is not None else Path("/").as_uri()
         return CodeLocation("file", place, path=str(mapping) if mapping is not None else None)
     return CodeLocation("python", f"https://pypi.org/project/{quote(name)}/{quote(version)}/", None, resource, version)
 

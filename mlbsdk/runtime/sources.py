@@ -378,14 +378,17 @@ def _escaped(files: Iterable[str]) -> list[str]:
 
 
 def _captures_below(folder: Path) -> list[str]:
-    found = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith((".", "_")))
-    return [str(path.resolve()) for path in found if path.name.lower().endswith((*WHOLE_DOCUMENTS, *JSON_LINES))]
+    found = (path for path in folder.rglob("*") if _is_capture(path.relative_to(folder).as_posix()) and path.is_file())
+    return [str(path.resolve()) for path in found]
 
 
 def _is_capture(path: str) -> bool:
-    """Whether a path below a folder that was named is a capture's: not hidden, and with such an ending."""
-    name = path.rpartition("/")[2]
-    return not name.startswith((".", "_")) and name.lower().endswith((*WHOLE_DOCUMENTS, *JSON_LINES))
+    """Whether a path below a folder that was named is a capture's: in nothing hidden, and with such an ending.
+
+    A target may lie in the folder, and keeps JSON of its own below ``_mlbsdk``.
+    """
+    hidden = any(part.startswith((".", "_")) for part in path.strip("/").split("/"))
+    return not hidden and path.lower().endswith((*WHOLE_DOCUMENTS, *JSON_LINES))
 
 
 def _glob(pattern: str) -> re.Pattern[str]:

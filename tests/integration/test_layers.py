@@ -47,11 +47,17 @@ class Lake:
         return {game: json.loads(text)["response"] for game, text in self.captures.items()}
 
     def objects(self) -> dict[str, tuple[str, str]]:
-        """Return the digest and the time of all objects, also of those that mlbsdk keeps for itself."""
+        """Return the digest and the time of all objects, also of those that mlbsdk keeps for itself.
+
+        But for the events of lineage: every export has some of its own.
+        """
         client = self.bucket.store.client()
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket.name)
         return {
-            one["Key"]: (one["ETag"], str(one["LastModified"])) for page in pages for one in page.get("Contents", [])
+            one["Key"]: (one["ETag"], str(one["LastModified"]))
+            for page in pages
+            for one in page.get("Contents", [])
+            if "_mlbsdk/lineage" not in one["Key"]
         }
 
     def copied(self, prefix: str, folder: Path) -> None:

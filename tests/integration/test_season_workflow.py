@@ -191,6 +191,7 @@ def check_travel(rows: Rows, week: Week) -> None:
     assert doubleheaders == 4  # two teams, twice
 
 
+@pytest.mark.slow
 def test_a_week_goes_from_fetch_to_analytics_and_survives_being_killed(
     week: tuple[Path, Week], server: ReplayServer, tmp_path: Path
 ) -> None:

@@ -135,7 +135,7 @@ def test_help_starts_nothing(tmp_path: Path) -> None:
 def test_a_wrong_request_is_one_sentence_and_exit_code_2(folder: Path, arguments: list[str], told: str) -> None:
     done = command(*base_arguments(), *arguments, cwd=folder)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("error: [MLBSDK202] ")
+    assert done.stderr.startswith(("error: [MLBSDK202] ", "error: [MLBSDK105] "))
     assert told in done.stderr
     assert not (folder / "home" / "spark.log").exists()
 

@@ -230,6 +230,7 @@ def loaded_rules(suggested: list[SuggestedRule]) -> tuple[Rule, ...]:
 
 def test_a_callback_server_that_was_opened_inside_is_closed(spark: SparkSession) -> None:
     gateway: Any = spark.sparkContext._gateway
+    gateway.shutdown_callback_server()  # a stream of another test may have opened one
     with deequ(spark):
         gateway.start_callback_server()
     assert gateway.get_callback_server() is None

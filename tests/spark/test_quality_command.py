@@ -141,7 +141,7 @@ def test_wrong_requests_say_what_to_do(tmp_path: Path, captures: str) -> None:
     assert "no mapping has a table 'game.live_game_play'. Did you mean 'game.live_game_plays'?" in error_of(
         "check", "game.live_game_play"
     )
-    assert "there is no delta table 'mini.games'" in error_of("profile", "mini.games", "--target", "delta:nothing")
+    assert "there is no target at" in error_of("profile", "mini.games", "--target", "delta:nothing")
     assert "is no name of a table" in error_of("profile", "../../etc", "--target", "delta:nothing")
     assert "mlbsdk-plugin" not in error_of("profile", "mini.games", "--engine", "dequ")
     assert "'deequ'" in error_of("profile", "mini.games", "--engine", "dequ")

@@ -397,7 +397,7 @@ def test_lineage_says_that_it_streams(stream: Stream) -> None:
     (file,) = stream.target.glob("_mlbsdk/**/lineage.jsonl")
     events = [json.loads(line) for line in file.read_text().splitlines()]
     of_run = [event for event in events if event["job"]["name"] == "mini.game"]
-    assert [event["eventType"] for event in of_run] == ["START", "RUNNING", "RUNNING", "COMPLETE"]
+    assert [event["eventType"] for event in of_run] == ["START", "RUNNING", "RUNNING", "ABORT"]
     assert {event["job"]["facets"]["jobType"]["processingType"] for event in events} == {"STREAMING"}
     assert {event["inputs"][0]["name"] for event in events} == {str(stream.source)}
 
