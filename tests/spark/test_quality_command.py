@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pytest
 import yaml
+from deltalake import write_deltalake
 from typer.testing import CliRunner, Result
 
 from mlbsdk import RunRequest, run
@@ -141,7 +143,12 @@ def test_wrong_requests_say_what_to_do(tmp_path: Path, captures: str) -> None:
     assert "no mapping has a table 'game.live_game_play'. Did you mean 'game.live_game_plays'?" in error_of(
         "check", "game.live_game_play"
     )
-    assert "there is no target at" in error_of("profile", "mini.games", "--target", "delta:nothing")
-    assert "is no name of a table" in error_of("profile", "../../etc", "--target", "delta:nothing")
-    assert "mlbsdk-plugin" not in error_of("profile", "mini.games", "--engine", "dequ")
-    assert "'deequ'" in error_of("profile", "mini.games", "--engine", "dequ")
+    assert "there is no target at" in error_of("profile", "mini.games", "--target", "delta:nowhere")
+    Path("nothing").mkdir()
+    assert "there are no tables at" in error_of("profile", "mini.games", "--target", "delta:nothing")
+    Path("some/mini/games").mkdir(parents=True)
+    write_deltalake("some/mini/games", pa.table({"game_pk": [1]}))
+    assert "there is no delta table 'mini.game'" in error_of("profile", "mini.game", "--target", "delta:some")
+    assert "is no name of a table" in error_of("profile", "../../etc", "--target", "delta:some")
+    assert "mlbsdk-plugin" not in error_of("profile", "mini.games", "--target", "delta:some", "--engine", "dequ")
+    assert "'deequ'" in error_of("profile", "mini.games", "--target", "delta:some", "--engine", "dequ")
