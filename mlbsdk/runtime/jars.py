@@ -7,23 +7,31 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from mlbsdk.settings import home
-
 
 @contextlib.contextmanager
 def fetched_by_one(settings: Mapping[str, str]) -> Iterator[None]:
     """Let one process at a time start Spark while jars are still to be fetched: two would spoil each other's files."""
     packages = [name for name in settings.get("spark.jars.packages", "").split(",") if name]
-    folder = Path(settings.get("spark.jars.ivy", Path.home() / ".ivy2")) / "jars"
-    if are_fetched(packages, folder):
+    shared = Path(settings["spark.jars.ivy"]) if "spark.jars.ivy" in settings else _home_of_java() / ".ivy2"
+    if are_fetched(packages, shared / "jars"):
         yield
         return
     import fcntl
 
-    home().mkdir(parents=True, exist_ok=True)
-    with (home() / "jars.lock").open("a") as handle:
+    shared.mkdir(parents=True, exist_ok=True)
+    with (shared / "mlbsdk.lock").open("a") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
+
+
+def _home_of_java() -> Path:
+    """Return the home folder that Java goes by: the user's own, whatever HOME says."""
+    import pwd
+
+    try:
+        return Path(pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:  # a container may run as a user that has no entry
+        return Path.home()
 
 
 def are_fetched(packages: Iterable[str], folder: Path) -> bool:

@@ -3,16 +3,14 @@ from __future__ import annotations
 import fcntl
 from pathlib import Path
 
-import pytest
-
 from mlbsdk.runtime.jars import are_fetched, fetched_by_one, not_baked
 
 PACKAGE = "io.delta:delta-spark_2.12:3.3.2"
 JAR = "io.delta_delta-spark_2.12-3.3.2.jar"
 
 
-def is_locked(home: Path) -> bool:
-    with (home / "jars.lock").open("a") as handle:
+def is_locked(ivy: Path) -> bool:
+    with (ivy / "mlbsdk.lock").open("a") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -27,22 +25,18 @@ def test_jars_are_found_by_their_coordinates(tmp_path: Path) -> None:
     assert not are_fetched([PACKAGE, "org.postgresql:postgresql:42.7.14"], tmp_path)
 
 
-def test_one_process_at_a_time_starts_spark_while_jars_are_missing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MLBSDK_HOME", str(tmp_path))
-    settings = {"spark.jars.packages": PACKAGE, "spark.jars.ivy": str(tmp_path / "ivy")}
-    with fetched_by_one(settings):
-        assert is_locked(tmp_path)
-    assert not is_locked(tmp_path)
+def test_one_process_at_a_time_starts_spark_while_jars_are_missing(tmp_path: Path) -> None:
+    ivy = tmp_path / "ivy"
+    with fetched_by_one({"spark.jars.packages": PACKAGE, "spark.jars.ivy": str(ivy)}):
+        assert is_locked(ivy)
+    assert not is_locked(ivy)
 
 
-def test_nothing_waits_once_jars_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLBSDK_HOME", str(tmp_path / "home"))
+def test_nothing_waits_once_jars_are_there(tmp_path: Path) -> None:
     (tmp_path / "jars").mkdir()
     (tmp_path / "jars" / JAR).touch()
     with fetched_by_one({"spark.jars.packages": PACKAGE, "spark.jars.ivy": str(tmp_path)}), fetched_by_one({}):
-        assert not (tmp_path / "home").exists()
+        assert not (tmp_path / "mlbsdk.lock").exists()
 
 
 def test_jars_that_an_image_holds_are_not_asked_of_maven(tmp_path: Path) -> None:
