@@ -60,6 +60,11 @@ class Settings(BaseSettings):
     storage: dict[str, str | bool] = {}
     lineage: LineageSettings = LineageSettings()
 
+    @property
+    def spark_log(self) -> Path:
+        """Where Spark's output goes: ``log_file``, or the default one."""
+        return (self.log_file or default_log_file()).expanduser().absolute()
+
 
 def load_settings(file: Path | None, flags: Mapping[str, Any]) -> Settings:
     """Join the settings of file, environment and flags; a flag that is None was not given.

@@ -38,7 +38,7 @@ def derive(
 ) -> None:
     """Build derived tables, or bring them up to date: only what has changed in their inputs is made again."""
     from mlbsdk.runtime.derived import build
-    from mlbsdk.settings import default_log_file, load_settings
+    from mlbsdk.settings import load_settings
 
     # The setting ``source`` names captures, which is not what a derived table is made from.
     settings = load_settings(config, {"target": target})
@@ -49,7 +49,7 @@ def derive(
         settings=settings.spark,
         storage=settings.storage,
         lineage=settings.lineage,
-        log_file=(settings.log_file or default_log_file()).expanduser().absolute(),
+        log_file=settings.spark_log,
     )
     if as_json:
         typer.echo(json.dumps(report.to_json(), default=str))

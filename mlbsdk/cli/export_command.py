@@ -47,7 +47,7 @@ def export(
     from mlbsdk.layers.export import ExportRequest, first_problem
     from mlbsdk.layers.export import export as export_layers
     from mlbsdk.runtime.transformation import OnError
-    from mlbsdk.settings import default_log_file, load_settings
+    from mlbsdk.settings import load_settings
 
     require_policy(on_error)
     settings = load_settings(None, {"source": source, "on_error": on_error})
@@ -60,7 +60,7 @@ def export(
         spark=settings.spark,
         storage=settings.storage,
         lineage=settings.lineage,
-        log_file=(settings.log_file or default_log_file()).expanduser().absolute(),
+        log_file=settings.spark_log,
     )
     progress = Progress(quiet=as_json)
     try:

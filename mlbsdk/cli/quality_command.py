@@ -193,13 +193,11 @@ def _started(
     from mlbsdk.runtime.session import session
     from mlbsdk.runtime.storage import Storages
     from mlbsdk.runtime.table_quality import TableQuality
-    from mlbsdk.settings import default_log_file
 
     settings = _settings(target, config)
     quality = TableQuality(settings.target, engine, plugins, history, Storages(plugins, settings.storage))
     quality.require_tables()
-    log_file = (settings.log_file or default_log_file()).expanduser().absolute()
-    return quality, session(quality.needs, settings.spark, log_file)
+    return quality, session(quality.needs, settings.spark, settings.spark_log)
 
 
 def _kept(keep: Callable[[], None]) -> None:

@@ -74,7 +74,7 @@ def replay(
     """
     from mlbsdk.runtime.replay import ReplayRequest
     from mlbsdk.runtime.replay import replay as try_again
-    from mlbsdk.settings import default_log_file, load_settings
+    from mlbsdk.settings import load_settings
 
     settings = load_settings(config, {"target": target})
     request = ReplayRequest(
@@ -87,7 +87,7 @@ def replay(
         dry_run=dry_run,
         spark=settings.spark,
         storage=settings.storage,
-        log_file=(settings.log_file or default_log_file()).expanduser().absolute(),
+        log_file=settings.spark_log,
     )
     found = try_again(request)
     typer.echo(json.dumps(found.to_json()) if as_json else "\n".join(_lines(found)))

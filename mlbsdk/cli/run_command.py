@@ -86,7 +86,7 @@ def run(
     from mlbsdk.runtime.run import RunRequest
     from mlbsdk.runtime.several import names_of
     from mlbsdk.runtime.transformation import OnError
-    from mlbsdk.settings import default_log_file, load_settings
+    from mlbsdk.settings import load_settings
 
     require_policy(on_error)
     settings = load_settings(config, {"source": source, "target": target, "on_error": on_error})
@@ -103,7 +103,7 @@ def run(
         spark=settings.spark,
         storage=settings.storage,
         lineage=settings.lineage,
-        log_file=(settings.log_file or default_log_file()).expanduser().absolute(),
+        log_file=settings.spark_log,
     )
     plugins = Plugins.load()
     found = names_of(names, plugins)

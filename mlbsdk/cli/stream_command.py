@@ -80,7 +80,7 @@ def stream(
     from mlbsdk.runtime.stream import StreamRequest
     from mlbsdk.runtime.stream import stream as stream_transform
     from mlbsdk.runtime.transformation import OnError
-    from mlbsdk.settings import default_log_file, load_settings
+    from mlbsdk.settings import load_settings
 
     require_policy(on_error)
     flags = {"source": source, "target": target, "on_error": on_error, "trigger": trigger}
@@ -101,7 +101,7 @@ def stream(
         spark=settings.spark,
         storage=settings.storage,
         lineage=settings.lineage,
-        log_file=(settings.log_file or default_log_file()).expanduser().absolute(),
+        log_file=settings.spark_log,
     )
     display = Display(as_json)
     try:
