@@ -20,7 +20,7 @@ from mlbsdk.mapping.compile import compile_mapping
 from mlbsdk.mapping.model import Mapping as TransformMapping
 from mlbsdk.mapping.plan import Plan, Table
 from mlbsdk.plugins import Plugins
-from mlbsdk.runtime.addresses import child, dataset_of
+from mlbsdk.runtime.addresses import child, dataset_of, escaped
 from mlbsdk.runtime.preparation import load_mapping
 from mlbsdk.runtime.raw import RawBatch
 from mlbsdk.runtime.run import PreparedRun, RunRequest, prepared
@@ -32,7 +32,6 @@ from mlbsdk.settings import LineageSettings
 from mlbsdk.writers.delta_care import DeltaTarget
 from mlbsdk.writers.files import FileWriter
 from mlbsdk.writers.lakehouse import Lakehouse
-from mlbsdk.writers.staging import escaped
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 from mlbsdk.errors import ConfigurationError
 from mlbsdk.layers.stored import DataFile, stored_files
-from mlbsdk.runtime.addresses import child
+from mlbsdk.runtime.addresses import child, escaped
 from mlbsdk.runtime.raw import RAW_SCHEMA
 from mlbsdk.writers.files import FileWriter, Publication, is_data, standard_timestamps
-from mlbsdk.writers.staging import escaped
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

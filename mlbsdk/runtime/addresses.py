@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 _SCHEME = re.compile(r"(?P<scheme>[a-z][a-z0-9+]*):(?P<rest>.*)", re.DOTALL)
+_PATTERN = {ord(char): f"\\{char}" for char in "[]{}*?\\"}
 _REMOTE = re.compile(r"(s3a?|s3n|gs|hdfs|abfss?)://")
 
 
@@ -40,6 +41,11 @@ def local_path(path: str) -> Path:
 def child(path: str, *parts: str) -> str:
     """Return a path below ``path``, local or remote."""
     return "/".join([path.rstrip("/"), *parts])
+
+
+def escaped(path: str) -> str:
+    """Return a path that Spark does not take for a pattern."""
+    return path.translate(_PATTERN)
 
 
 def dataset_of(path: str) -> tuple[str, str]:

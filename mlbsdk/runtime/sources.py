@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 from mlbsdk.errors import ConfigurationError, RawSchemaError, SourceError, shortened
 from mlbsdk.hookspecs import Storage, StoredFile
 from mlbsdk.mapping.model import Mapping as TransformMapping
-from mlbsdk.runtime.addresses import dataset_of, is_local, local_path
+from mlbsdk.runtime.addresses import dataset_of, escaped, is_local, local_path
 from mlbsdk.runtime.raw import RAW_SCHEMA, RawBatch
 from mlbsdk.runtime.selection import selected
 from mlbsdk.runtime.storage import storage_of
@@ -57,8 +57,8 @@ class FileSource:
         lines = [file for file in files if file not in set(whole)]
         # A file that can't be read gives no row and is found missing afterwards, so that one bad file harms no other.
         reader = spark.read.option("ignoreCorruptFiles", True)
-        frames = [_whole_documents(reader.text(_escaped(whole), wholetext=True))] if whole else []
-        frames += [_json_lines(spark.read.text(_escaped(lines)))] if lines else []
+        frames = [_whole_documents(reader.text([escaped(file) for file in whole], wholetext=True))] if whole else []
+        frames += [_json_lines(spark.read.text([escaped(file) for file in lines]))] if lines else []
         return RawBatch(
             frame=selected(reduce(lambda one, other: one.unionByName(other), frames), mapping, self.options),
             dataset=dataset_of(_fixed_part(self.address)),
@@ -97,7 +97,7 @@ class FileSource:
             return self._followed_in_store()
         path = self._path()
         if path.exists():
-            return _escaped([str(path.resolve())])[0], ""
+            return escaped(str(path.resolve())), ""
         base = Path(_fixed_part(self.address))
         if base == path or not base.is_dir():
             raise SourceError(
@@ -116,7 +116,7 @@ class FileSource:
                 raise SourceError(
                     f"source '{self.address}' does not exist", fix="Put the first capture there, or give a glob."
                 )
-            return _escaped([base])[0], ""
+            return escaped(base), ""
         return self._split_pattern(self.address)
 
     def _split_pattern(self, pattern: str) -> tuple[str, str]:
@@ -369,12 +369,6 @@ def _file_rows(frame: DataFrame, suffix: Column) -> DataFrame:
     known["modified_at"] = F.col("modified_at")
     empty = {key: F.lit(None).cast(kind) for key, kind in RAW_SCHEMA.items()}
     return frame.select(*((known.get(key, empty[key])).alias(key) for key in RAW_SCHEMA))
-
-
-def _escaped(files: Iterable[str]) -> list[str]:
-    """Return paths that Spark does not take for patterns."""
-    special = str.maketrans({char: f"\\{char}" for char in "[]{}*?\\"})
-    return [file.translate(special) for file in files]
 
 
 def _captures_below(folder: Path) -> list[str]:

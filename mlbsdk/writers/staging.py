@@ -18,6 +18,7 @@ import pyarrow.dataset as ds
 
 from mlbsdk.hookspecs import Storage
 from mlbsdk.mapping.plan import CAPTURED_AT, LINEAGE, Table
+from mlbsdk.runtime.addresses import escaped
 from mlbsdk.runtime.arrow import arrow_schema
 from mlbsdk.runtime.batch import Decisions, Document, TableWritten
 from mlbsdk.runtime.storage import path_of_uri
@@ -304,11 +305,6 @@ class SparkStaging(Staging["DataFrame"]):
         columns = [*self._columns, *(field.name for field in dropped)]
         values = (F.col(f"`{name}`").cast("smallint") if name in wider else F.col(f"`{name}`") for name in columns)
         return frame.select(*(value.alias(name) for name, value in zip(columns, values, strict=True)), *file)
-
-
-def escaped(path: str) -> str:
-    """Return a path that Spark does not take for a pattern."""
-    return path.translate({ord(char): f"\\{char}" for char in "[]{}*?\\"})
 
 
 def as_spark_spells(path: str) -> str:

@@ -12,6 +12,7 @@ from mlbsdk.errors import SourceError, StoredSchemaError
 from mlbsdk.hookspecs import Storage, StoredFile
 from mlbsdk.mapping.differences import StoredTable
 from mlbsdk.mapping.plan import LINEAGE, Table
+from mlbsdk.runtime.addresses import escaped
 from mlbsdk.runtime.arrow import arrow_schema
 
 if TYPE_CHECKING:
@@ -110,18 +111,13 @@ def read_stored(spark: SparkSession, format: str, path: str, table: str) -> Data
     before = spark.conf.get(_GUESSING, "true")
     spark.conf.set(_GUESSING, "false")
     try:
-        return spark.read.format(format).option("mergeSchema", "true").load(_plain_path(path))
+        return spark.read.format(format).option("mergeSchema", "true").load(escaped(path))
     except AnalysisException as problem:
         raise SourceError(
             f"there is no {format} table '{table}' at '{path}'", fix="Name another table, or run its transform first."
         ) from problem
     finally:
         spark.conf.set(_GUESSING, before or "true")
-
-
-def _plain_path(path: str) -> str:
-    """Return a path that Spark does not take for a pattern."""
-    return path.translate({ord(char): f"\\{char}" for char in "[]{}*?\\"})
 
 
 def column_names(storage: Storage, file: str, format: str) -> list[str]:
