@@ -19,6 +19,7 @@ from mlbsdk.runtime.sources import BETWEEN_DOCUMENTS, JSON_LINES
 from mlbsdk.runtime.storage import Storages, path_of_uri
 from mlbsdk.writers import found
 from mlbsdk.writers.lakehouse import Lakehouse
+from mlbsdk.writers.stored import no_table
 
 #: Bytes of a file, once it is unpacked, that are read to look into a capture.
 MOST_BYTES = 256 * 1024 * 1024
@@ -165,7 +166,7 @@ def _rows(
             if scheme != "delta" and files:
                 yield from found.in_files(house.storage, files, path, scheme, source_table, equal, 1)
                 return
-        raise found.no_table(scheme, source_table, house.root)
+        raise no_table(scheme, source_table, house.root)
     declared = plugins.writer(scheme)
     finder = plugins.call(declared, declared.make, rest, storages.options(rest))
     if not isinstance(finder, RowFinder):

@@ -17,7 +17,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from mlbsdk.errors import SourceError, StoredSchemaError, WriteError
+from mlbsdk.errors import StoredSchemaError, WriteError
 from mlbsdk.mapping.plan import CAPTURED_AT, Plan, Table
 from mlbsdk.quality.quarantine import NAME as QUARANTINE
 from mlbsdk.quality.quarantine import QuarantineQuery
@@ -28,7 +28,7 @@ from mlbsdk.runtime.threads import in_threads
 from mlbsdk.writers import found, quarantined
 from mlbsdk.writers.changes import compare, rows_of
 from mlbsdk.writers.lakehouse import Lakehouse, Ledger, documents_predicate, joining, storable
-from mlbsdk.writers.stored import check_types, stored_table
+from mlbsdk.writers.stored import check_types, no_table, stored_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -80,9 +80,7 @@ class DeltaWriter:
         """
         path = self.house.path(table)
         if not self.house.is_delta(path):
-            raise SourceError(
-                f"there is no delta table '{table}' at '{path}'", fix="Name another table, or run its transform first."
-            )
+            raise no_table("delta", table, path)
         # Without a version each Spark job would read the newest one of its own time.
         version = self.house.open_delta(path).version()
         return spark.read.format("delta").option("versionAsOf", version).load(path)

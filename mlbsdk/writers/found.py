@@ -8,9 +8,10 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from mlbsdk.errors import ConfigurationError, SourceError, did_you_mean, shortened
+from mlbsdk.errors import ConfigurationError, did_you_mean, shortened
 from mlbsdk.hookspecs import Storage, StoredFile
 from mlbsdk.writers.lakehouse import Lakehouse
+from mlbsdk.writers.stored import no_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -57,13 +58,6 @@ def in_files(
     if not found:
         _check(table, equal, sorted(columns))
     return found
-
-
-def no_table(format: str, table: str, path: str) -> SourceError:
-    """Return the error for a table that is not there."""
-    return SourceError(
-        f"there is no {format} table '{table}' at '{path}'", fix="Name another table, or run its transform first."
-    )
 
 
 def _check(table: str, equal: Mapping[str, str], columns: Sequence[str]) -> None:

@@ -113,11 +113,16 @@ def read_stored(spark: SparkSession, format: str, path: str, table: str) -> Data
     try:
         return spark.read.format(format).option("mergeSchema", "true").load(escaped(path))
     except AnalysisException as problem:
-        raise SourceError(
-            f"there is no {format} table '{table}' at '{path}'", fix="Name another table, or run its transform first."
-        ) from problem
+        raise no_table(format, table, path) from problem
     finally:
         spark.conf.set(_GUESSING, before or "true")
+
+
+def no_table(format: str, table: str, path: str) -> SourceError:
+    """Return the error for a table that is not there."""
+    return SourceError(
+        f"there is no {format} table '{table}' at '{path}'", fix="Name another table, or run its transform first."
+    )
 
 
 def column_names(storage: Storage, file: str, format: str) -> list[str]:
