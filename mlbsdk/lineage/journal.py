@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -94,18 +94,27 @@ def journal_files(storage: Storage, location: str) -> list[str]:
 def events_newest_first(storage: Storage, location: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Give the events of the journal from the newest back, as text and as data."""
     for file in reversed(journal_files(storage, location)):
-        for line in reversed(lines_of(storage, file)):
-            yield line, json.loads(line)
+        yield from _events(reversed(read_text(storage, file).splitlines()))
+
+
+def events_oldest_first(storage: Storage, location: str) -> Iterator[dict[str, Any]]:
+    """Give the events of the journal in the order in which they were told."""
+    for file in journal_files(storage, location):
+        yield from (event for _, event in _events(read_text(storage, file).splitlines()))
 
 
 def lines_of(storage: Storage, file: str) -> list[str]:
     """Return the events of a file; the last line of a killed run may be half written."""
-    return [line for line in read_text(storage, file).splitlines() if line.endswith("}") and _is_json(line)]
+    return [line for line, _ in _events(read_text(storage, file).splitlines())]
 
 
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except ValueError:
-        return False
-    return True
+def _events(lines: Iterable[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Give lines that are whole, each parsed once and only when it is asked for."""
+    for line in lines:
+        if not line.endswith("}"):
+            continue
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        yield line, event

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from mlbsdk.errors import ConfigurationError
 from mlbsdk.hookspecs import Storage
 from mlbsdk.lineage.delivery import last_run
+from mlbsdk.lineage.journal import events_oldest_first
 from mlbsdk.quality.page.saved import SavedRun
 from mlbsdk.runtime.addresses import child
 from mlbsdk.runtime.storage import LOCAL, read_text
@@ -51,7 +50,7 @@ def _events_of(location: str, run_id: str, storage: Storage) -> list[dict[str, A
     """Return the last event of each job of a run: of its own event, and of those whose parent it is."""
     found: dict[str, dict[str, dict[str, Any]]] = {}
     known: list[str] = []
-    for event in _journal(location, storage):
+    for event in events_oldest_first(storage, location):
         own = str(event["run"]["runId"])
         parent = str(event["run"].get("facets", {}).get("parent", {}).get("run", {}).get("runId", own))
         for whole in {own, parent}:
@@ -63,32 +62,6 @@ def _events_of(location: str, run_id: str, storage: Storage) -> list[dict[str, A
     if not found and known:
         raise ConfigurationError(f"no run '{run_id}' at '{location}'", fix=f"The last run is {known[-1]}.")
     return list((found.get(run_id) or next(iter(found.values()), {})).values())
-
-
-def _journal(location: str, storage: Storage) -> Iterator[dict[str, Any]]:
-    """Give every event that the target keeps, the oldest first; a line that a killed run wrote half is passed over."""
-    files = [
-        file
-        for file in storage.files(child(location, "lineage")) + _beside(location, storage)
-        if file.path.endswith(".jsonl")
-    ]
-    for file in sorted(files, key=lambda one: one.modified_at):
-        for line in read_text(storage, file.path).splitlines():
-            try:
-                event = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(event, dict) and "run" in event and "job" in event:
-                yield event
-
-
-def _beside(location: str, storage: Storage) -> list[Any]:
-    """Return the journals of a local folder: ``lineage.jsonl``, and older ones that were set aside."""
-    if not storage.is_local:
-        return []
-    from pathlib import Path
-
-    return [each for file in sorted(Path(location).glob("lineage*.jsonl")) for each in storage.files(str(file))]
 
 
 def _saved(location: str, run_ids: list[str], storage: Storage) -> SavedRun | None:
