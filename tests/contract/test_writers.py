@@ -59,6 +59,9 @@ WAYS = [
     ("postgresql", "true"),
     ("postgresql", "false"),
 ]
+#: The ways of :data:`WAYS` that tests of many runs go whenever tests run; the others are slow.
+OFTEN = [("delta", "false"), ("parquet", "true"), ("postgresql", "false")]
+MANY_RUNS = [one if one in OFTEN else pytest.param(one, marks=pytest.mark.slow) for one in WAYS]
 ALL = [Capture(game, minute) for game in (1, 2) for minute in range(4)]
 
 
@@ -95,7 +98,12 @@ def postgres_rows(address: str, name: str) -> list[dict[str, Any]]:
         return connection.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(*name.split(".")))).fetchall()
 
 
-@pytest.fixture(params=WAYS, ids=lambda way: f"{way[0]}-{'arrow' if way[1] == 'true' else 'spark'}")
+def way_name(way: tuple[str, str]) -> str:
+    """Return what a way is called in the names of tests."""
+    return f"{way[0]}-{'arrow' if way[1] == 'true' else 'spark'}"
+
+
+@pytest.fixture(params=WAYS, ids=way_name)
 def way(request: pytest.FixtureRequest, spark: SparkSession, postgres_server: Server) -> Iterator[Way]:
     """Set one way of writing, and take it back."""
     scheme, arrow = request.param
@@ -125,6 +133,7 @@ def figures(report: RunReport) -> dict[str, tuple[int, int, int, int]]:
     return {name: (t.inserted, t.updated, t.unchanged, t.deleted) for name, t in report.tables.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", [one for one in WAYS if one[1] == "true" and one[0] != "avro"], indirect=True)
 def test_each_table_has_the_newest_of_the_captures_that_it_was_chosen_for(
     spark: SparkSession, way: Way, tmp_path: Path
@@ -150,6 +159,7 @@ def test_each_table_has_the_newest_of_the_captures_that_it_was_chosen_for(
             assert found[name] == ordered(expected(seen[name])[name]), (tables, captures, name)
 
 
+@pytest.mark.parametrize("way", MANY_RUNS, indirect=True, ids=way_name)
 def test_a_series_of_captures_leaves_the_newest_and_true_figures(spark: SparkSession, way: Way, tmp_path: Path) -> None:
     target = tmp_path / "out"
     first, second, none_left = Capture(1, 0), Capture(1, 1), Capture(1, 3)
@@ -196,6 +206,7 @@ def batches(order: Sequence[Capture], sizes: Sequence[int]) -> list[list[Capture
     return cut
 
 
+@pytest.mark.parametrize("way", MANY_RUNS, indirect=True, ids=way_name)
 @settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
 @given(order=_ORDERS, sizes=_SPLITS)
 def test_any_order_and_interleaving_ends_in_the_same_tables(
@@ -209,6 +220,7 @@ def test_any_order_and_interleaving_ends_in_the_same_tables(
     assert stored(spark, way, target) == {name: ordered(rows) for name, rows in expected(seen).items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["delta", "postgresql"])
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(order=_ORDERS, sizes=_SPLITS)
@@ -590,7 +602,9 @@ def test_targets_that_delta_rs_can_not_hold_are_refused(tmp_path: Path, name: st
             writer.prepare()
 
 
-@pytest.mark.parametrize("scheme", ["delta", "parquet", "postgresql"])
+@pytest.mark.parametrize(
+    "scheme", ["delta", *(pytest.param(one, marks=pytest.mark.slow) for one in ("parquet", "postgresql"))]
+)
 def test_two_processes_write_one_target_at_once(scheme: str, tmp_path: Path, postgres_server: Server) -> None:
     """And a reader of Delta meanwhile sees each table as some commit left it."""
     target = tmp_path / "out"

@@ -240,7 +240,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {scheme: folder / scheme for scheme in QUICK}
 
 
-@pytest.mark.parametrize("start", ["filled", "nothing"])
+@pytest.mark.parametrize("start", ["filled", pytest.param("nothing", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("scheme", QUICK)
 def test_killed_at_every_step(
     victims: Victims, written: dict[str, Path], tmp_path: Path, scheme: str, start: str
@@ -333,7 +333,7 @@ class Crash(BaseException):
 
 
 @pytest.mark.spark
-@pytest.mark.parametrize("after", [0, 2])
+@pytest.mark.parametrize("after", [pytest.param(0, marks=pytest.mark.slow), 2])
 def test_delta_by_spark_stopped_between_its_tables(
     by_spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
@@ -358,7 +358,7 @@ def test_delta_by_spark_stopped_between_its_tables(
 
 
 @pytest.mark.spark
-@pytest.mark.parametrize("place", ["Ledger.record", "Publication.apply"])
+@pytest.mark.parametrize("place", [pytest.param("Ledger.record", marks=pytest.mark.slow), "Publication.apply"])
 def test_avro_stopped_while_it_publishes(
     by_spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:

@@ -13,7 +13,7 @@ from tests.mini import MAPPING, Capture, save
 pytestmark = pytest.mark.integration
 
 
-@pytest.mark.parametrize(("speed", "code"), [(90.5, 0), (150.5, 3)])
+@pytest.mark.parametrize(("speed", "code"), [pytest.param(90.5, 0, marks=pytest.mark.slow), (150.5, 3)])
 def test_a_run_with_deequ_ends_by_itself(tmp_path: Path, speed: float, code: int) -> None:
     folder = save(tmp_path / "captures", [Capture(1, 0)])
     document = Capture(1, 1).document()

@@ -78,6 +78,7 @@ def rows_of(lake: Path, table: str) -> list[dict[str, Any]]:
     return sorted(({name: row[name] for name in row if name not in own} for row in found), key=repr)
 
 
+@pytest.mark.slow
 def test_the_same_captures_change_nothing_and_few_files_stay(spark: SparkSession, tmp_path: Path) -> None:
     lake = tmp_path / "lake"
     config = configured(tmp_path)

@@ -74,6 +74,7 @@ class Lake:
         return DeltaTable(f"s3://{self.bucket.name}/analytics/{table}", storage_options=options)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1800)  # a minute on a machine that has nothing else to do
 def test_a_season_goes_through_all_layers_and_again_changes_nothing(
     spark: SparkSession, bucket: Bucket, tmp_path: Path

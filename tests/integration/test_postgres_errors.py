@@ -144,6 +144,7 @@ def files_with_secret(folder: Path) -> list[Path]:
     return [file for file in folder.rglob("*") if file.is_file() and SECRET.encode() in file.read_bytes()]
 
 
+@pytest.mark.slow
 def test_the_right_password_is_in_no_output_report_log_or_event(database: str, tmp_path: Path) -> None:
     """Also where Spark's tasks take it along, and Spark logs all it can."""
     log4j = tmp_path / "all.log4j2.properties"

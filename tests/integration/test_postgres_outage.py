@@ -81,6 +81,7 @@ class Writing:
             self.problem = problem
 
 
+@pytest.mark.slow
 def test_postgres_killed_in_the_middle_of_batches(mortal: Server) -> None:
     """The writer waits for it and writes the batch again; nothing is lost, doubled or half there."""
     chance = random.Random(2)

@@ -125,6 +125,7 @@ def texts(rows: Iterable[dict[str, Any]], json_columns: Iterable[str]) -> list[s
     return sorted(found)
 
 
+@pytest.mark.slow
 def test_a_real_game_loaded_and_run_is_the_game_run_from_its_file(
     spark: SparkSession, database: str, tmp_path: Path, live_game: Path
 ) -> None:

@@ -293,6 +293,7 @@ def feeds_start(feed: dict[str, Any]) -> Any:
     return datetime.fromisoformat(feed["gameData"]["datetime"]["dateTime"].replace("Z", "+00:00"))
 
 
+@pytest.mark.slow
 def test_a_game_is_followed_from_before_its_start_to_its_end_and_its_final_batch(
     week: tuple[Path, Week], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -63,6 +63,7 @@ class Shell:
         return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
 
 
+@pytest.mark.slow
 def test_every_step_of_the_page_does_what_it_shows(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> None:

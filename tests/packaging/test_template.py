@@ -78,6 +78,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     return made
 
 
+@pytest.mark.slow
 def test_all_are_ready_side_by_side(environment: Environment) -> None:
     done = environment.run(environment.program("mlbsdk"), "plugins", "list", "--json", cwd=environment.folder)
     assert done.returncode == 0, done.stderr
@@ -87,7 +88,9 @@ def test_all_are_ready_side_by_side(environment: Environment) -> None:
     assert [name for name, each in found.items() if not each["declarations"]] == []
 
 
-@pytest.mark.parametrize("kind", PROJECTS)
+@pytest.mark.parametrize(
+    "kind", [kind if kind == "transform" else pytest.param(kind, marks=pytest.mark.slow) for kind in PROJECTS]
+)
 def test_its_own_tests_and_its_contract_pass(environment: Environment, kind: str) -> None:
     project = environment.project(kind)
     # The installed wheel is tested, not the sources beside the tests.

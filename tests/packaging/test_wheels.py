@@ -237,7 +237,9 @@ def add(installed: Installed, built: Built) -> None:
     uv("pip", "install", "--quiet", "--no-deps", "--python", installed.python, built.wheel)
 
 
-@pytest.mark.parametrize("plugin", OTHERS)
+@pytest.mark.parametrize(
+    "plugin", [one if one == "mlbsdk-plugin-schedule" else pytest.param(one, marks=pytest.mark.slow) for one in OTHERS]
+)
 def test_a_plugin_alone_with_the_core_runs_all_its_transforms(
     installed: Installed, all_built: dict[str, Built], plugin: str
 ) -> None:
@@ -283,6 +285,7 @@ def test_a_plugin_without_transforms_is_listed_and_its_libraries_come_with_it(
         uv("pip", "uninstall", "--quiet", "--python", installed.python, plugin)
 
 
+@pytest.mark.slow
 def test_plugins_go_together_and_one_that_goes_leaves_the_others_and_the_data(
     installed: Installed, all_built: dict[str, Built]
 ) -> None:

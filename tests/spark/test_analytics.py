@@ -273,6 +273,7 @@ def _offset(game: Game, venue: Venue) -> timedelta:
 # Again, and again
 
 
+@pytest.mark.slow
 def test_only_what_a_change_touches_is_made_again_and_the_result_is_that_of_a_new_build(
     made: Season, tmp_path: Path
 ) -> None:

@@ -74,7 +74,9 @@ def lines(bucket: Bucket, key: str) -> list[str]:
     return bucket.get(key).decode().splitlines()
 
 
-@pytest.mark.parametrize("scheme", ["delta", "parquet", "avro"])
+@pytest.mark.parametrize(
+    "scheme", ["delta", *(pytest.param(one, marks=pytest.mark.slow) for one in ("parquet", "avro"))]
+)
 def test_spark_itself_writes_to_a_bucket(spark: SparkSession, bucket: Bucket, scheme: str) -> None:
     """With replaced rows, and a refused one in the quarantine."""
     before = spark.conf.get("spark.mlbsdk.arrow", None)

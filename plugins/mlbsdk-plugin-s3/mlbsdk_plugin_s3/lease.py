@@ -28,6 +28,8 @@ from mlbsdk_plugin_s3.connection import Connection
 LEASE_S = 30.0
 RENEWAL_S = 8.0
 _POLL_S = 0.5
+#: A store tells times in whole seconds: a lock may be this much younger than it looks.
+_ROUNDED_S = 1.0
 _TAKEN = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
 _GONE = ("NoSuchKey", "404", "NotFound")
 
@@ -80,7 +82,7 @@ class _Lease:
             seen = self._seen()
             if seen is None:
                 continue
-            if seen.age_s > LEASE_S and self._put(IfMatch=seen.etag):
+            if seen.age_s > LEASE_S + _ROUNDED_S and self._put(IfMatch=seen.etag):
                 break
             first = first or seen
             if not wait and seen.etag != first.etag:
