@@ -104,6 +104,7 @@ def run(
         storage=settings.storage,
         lineage=settings.lineage,
         log_file=settings.spark_log,
+        ends_process=True,
     )
     plugins = Plugins.load()
     found = names_of(names, plugins)

@@ -20,13 +20,18 @@ _SETTINGS = {
 }
 
 
+def is_few(size: int | None) -> bool:
+    """Whether so many bytes of JSON text are few; None is not known, and taken for many."""
+    return size is not None and size <= FEW_BYTES
+
+
 @contextlib.contextmanager
 def interpreting(spark: SparkSession, size: int | None) -> Iterator[None]:
-    """Interpret expressions inside, if so many bytes of JSON text are few; None is not known, and taken for many.
+    """Interpret expressions inside, if so many bytes of JSON text are few.
 
     A mapping of a thousand columns means a hundred classes to generate and compile. What a user has set stays.
     """
-    few = size is not None and size <= FEW_BYTES
+    few = is_few(size)
     free = [name for name, (default, _) in _SETTINGS.items() if few and spark.conf.get(name, default) == default]
     for name in free:
         spark.conf.set(name, _SETTINGS[name][1])

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _JOINED = ("spark.sql.extensions", "spark.jars.packages", "spark.jars.excludes")
 _JAVA_OPTIONS = "spark.driver.extraJavaOptions"
 _GOOD_JAVA = ("11", "17")
+#: For a process that ends after some seconds of work. Java's second compiler takes longer than it gives back there, and
+#: with few rows there is little to collect.
+_BRIEF = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 
 
 def java_home(environment: Mapping[str, str]) -> Path:
@@ -68,6 +71,8 @@ def session(
     requirements: Iterable[SparkRequirements] = (),
     settings: Mapping[str, str] | None = None,
     log_file: Path | None = None,
+    *,
+    brief: bool = False,
 ) -> SparkSession:
     """Return the active Spark session, or make one.
 
@@ -75,6 +80,7 @@ def session(
         requirements: what the plugins in use need; lists of packages and extensions are joined.
         settings: Spark settings of the user, which win.
         log_file: where Spark's and Java's own output goes.
+        brief: whether the process ends after some seconds of work.
 
     Raises:
         EnvironmentProblem: Java or Spark can't start; the message names the log file.
@@ -89,7 +95,7 @@ def session(
     if "utf" not in locale.lower():
         os.environ["LC_ALL"] = "C.UTF-8"  # Java reads file names beyond ASCII in the locale's encoding
     log_file = log_file.absolute() if log_file is not None else None
-    wanted = spark_settings(requirements, settings or {}, log_file)
+    wanted = spark_settings(requirements, settings or {}, log_file, brief=brief)
     packages = [name for name in wanted.pop("spark.jars.packages", "").split(",") if name]
     missing = not_baked(packages, own_folder())
     if missing:
@@ -108,7 +114,11 @@ def session(
 
 
 def spark_settings(
-    requirements: Iterable[SparkRequirements], settings: Mapping[str, str], log_file: Path | None = None
+    requirements: Iterable[SparkRequirements],
+    settings: Mapping[str, str],
+    log_file: Path | None = None,
+    *,
+    brief: bool = False,
 ) -> dict[str, str]:
     """Return all settings of a session."""
     cores = os.cpu_count() or 1
@@ -137,6 +147,7 @@ def spark_settings(
             "spark.sql.files.maxPartitionBytes": "256m",
         }
     java_options = [f"-Dlog4j2.configurationFile={_log4j_file(log_file).as_uri()}"] if log_file is not None else []
+    java_options += _BRIEF if brief and is_here(wanted["spark.master"]) else ()
     joined: dict[str, list[str]] = {name: [] for name in _JOINED}
     for requirement in requirements:
         joined["spark.jars.packages"] += requirement.packages
