@@ -5,9 +5,10 @@ The table's plan becomes one Spark SQL query. Names that start with ``__`` are t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mlbsdk.mapping.plan import (
@@ -65,6 +66,15 @@ class RunStamp:
     """The address that its captures come from, without passwords."""
 
 
+#: Where the parsed documents have what is at a path of the document, as SQL.
+Place = Callable[[tuple[str | int, ...]], str]
+
+
+def in_document(path: tuple[str | int, ...]) -> str:
+    """Return the place of a path where documents are whole."""
+    return reach("document", path)
+
+
 def cut(parsed: DataFrame, table: Table, stamp: RunStamp) -> DataFrame:
     """Return the rows of one table.
 
@@ -105,9 +115,9 @@ def judged_again(rows: DataFrame, table: Table, stamp: RunStamp) -> DataFrame:
         return over.run(select([*columns, f"{_lineage(table, stamp)} AS {LINEAGE}"], found))
 
 
-def query(table: Table, parsed: str, stamp: RunStamp) -> str:
-    """Return the query that cuts a table from the parsed documents of that name."""
-    opened = _typed_values(table, _opened_levels(table, parsed))
+def query(table: Table, parsed: str, stamp: RunStamp, place: Place = in_document) -> str:
+    """Return the query that cuts a table from the parsed documents of that name; ``place`` says where a path is."""
+    opened = _typed_values(table, _opened_levels(table, parsed, place))
     for layer in layers(
         [c for c in table.columns if isinstance(c.origin, FromExpression) and c.name != TRANSFORMED_AT]
     ):
@@ -122,7 +132,13 @@ def query(table: Table, parsed: str, stamp: RunStamp) -> str:
 # Levels
 
 
-def _opened_levels(table: Table, parsed: str) -> str:
+def document_paths(table: Table) -> list[tuple[str | int, ...]]:
+    """Return the paths at which a table reads the document: what it opens at first, and single values."""
+    opened = [table.levels[0].path] if table.levels else []
+    return [*opened, *(origin.path for origin in _values_at(table, len(table.levels)).values())]
+
+
+def _opened_levels(table: Table, parsed: str, place: Place) -> str:
     """Open the table's levels one in another, reading at each the values that its columns need from there.
 
     Ancestors are never carried down whole: an exploded row copies all that it carries.
@@ -133,17 +149,18 @@ def _opened_levels(table: Table, parsed: str) -> str:
     own = [f"{name(column)} AS {name(f'__{column}')}" for column in (*_RAW, *rescued)]
     here = _values_at(table, depth)
     first = table.levels[0] if depth else None
-    columns = [*own, *_read(here, "document"), *([f"{_items(table, 0)} AS __items"] if first else [])]
+    columns = [*own, *_read(here, place), *([f"{_items(table, 0, place)} AS __items"] if first else [])]
     found = select(columns, parsed)
     carried += here
     for number, level in enumerate(table.levels):
         position = f"__at_{depth - number - 1}"
         item, key, lateral = _entry(level, position, has_previous=bool(_previous(table)) and number == depth - 1)
         here = _values_at(table, depth - number - 1)
-        columns = [*map(name, carried), f"{key} AS {name(position)}", *_read(here, item)]
+        inside = partial(reach, item)
+        columns = [*map(name, carried), f"{key} AS {name(position)}", *_read(here, inside)]
         carried += [position, *here]
         if number < depth - 1:
-            columns.append(f"{_items(table, number + 1, item)} AS __items")
+            columns.append(f"{_items(table, number + 1, inside)} AS __items")
         else:
             columns += [f"__entry.{name(n)} AS {name(n)}" for n in _previous(table)]
             carried += _previous(table)
@@ -161,10 +178,10 @@ def _entry(level: Level, position: str, has_previous: bool) -> tuple[str, str, s
     return "__entry.value", "__entry.key", " LATERAL VIEW explode(__items) __view AS __entry"
 
 
-def _items(table: Table, number: int, parent: str = "document") -> str:
+def _items(table: Table, number: int, place: Place) -> str:
     """Return the array that a level explodes: of items, of {key, value}, or of {value, values of the previous item}."""
     level = table.levels[number]
-    inside = reach(parent, level.path)
+    inside = place(level.path)
     if level.kind == "map":
         return f"map_entries({inside})"
     if level.kind == "branches":
@@ -191,8 +208,8 @@ def _previous(table: Table) -> dict[str, FromJson]:
     return {key: origin for key, origin in found.items() if origin.previous}
 
 
-def _read(values: dict[str, FromJson], start: str) -> list[str]:
-    return [f"{reach(start, origin.path)} AS {name(key)}" for key, origin in values.items()]
+def _read(values: dict[str, FromJson], place: Place) -> list[str]:
+    return [f"{place(origin.path)} AS {name(key)}" for key, origin in values.items()]
 
 
 # Values

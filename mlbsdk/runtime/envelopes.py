@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from mlbsdk.mapping.plan import Node
 from mlbsdk.mapping.tree import ENVELOPE_VALUES
-from mlbsdk.runtime.sql import literal, name, select
+from mlbsdk.runtime.sql import let, literal, name, select
 
 CORRUPT = "_corrupt"
 _RESPONSE = "response"
@@ -39,19 +39,30 @@ def with_parsed(raw: str, document: Node, *, values: Iterable[str] = ENVELOPE_VA
         raw: the name of a view of raw rows, or a query of them.
         document: the tree of what is read of the response.
         values: the values of the envelope that are read.
-        corrupt: whether ``__p._corrupt`` holds the text of what is no JSON or has another shape.
+        corrupt: whether what is no JSON, or has another shape, is told from the rest.
 
     Returns:
-        The columns of ``raw``, ``__p`` (the parsed text) and ``__s`` (of a saved envelope, its metadata).
+        The columns of ``raw``, ``document_id`` bigint (unique, rising in the order read) and ``__parsed``, a struct of
+        ``is_empty``, ``is_corrupt``, the values of the envelope as text, and ``document``.
     """
-    fields = _fields(document, (*values, *([CORRUPT] if corrupt else [])))
+    wanted = tuple(values)
+    fields = _fields(document, (*wanted, *([CORRUPT] if corrupt else [])))
     options = f", map('mode', 'PERMISSIVE', 'columnNameOfCorruptRecord', {literal(CORRUPT)})" if corrupt else ""
     # A cast goes by position. The new names keep metadata apart from a document's own metaData: in JSON they are two,
     # and Spark can't tell them apart.
     renamed = ", ".join(f"{name(field)}: {kind}" for field, kind in _renamed(document, fields).items())
-    parsed = select(["*", f"cast(from_json(data, {literal(_ddl(fields))}{options}) AS struct<{renamed}>) AS __p"], raw)
+    found = f"cast(from_json(data, {literal(_ddl(fields))}{options}) AS struct<{renamed}>)"
     saved = f"from_json(__p.__{_METADATA}, {literal(_SAVED_DDL)})" if _may_be_saved(document) else _no_metadata()
-    return select(["*", f"{saved} AS __s"], parsed)
+    parts = {
+        "is_empty": "__p IS NULL",
+        "is_corrupt": f"__p.{CORRUPT} IS NOT NULL" if corrupt else "false",
+        **{key: f"coalesce(__p.{name(key)}, __s.{_SAVED[key]})" for key in wanted},
+        "document": _response(document),
+    }
+    struct = ", ".join(f"{literal(part)}, {value}" for part, value in parts.items())
+    # All in one expression: each step of its own would copy the document, in every shape that it may have.
+    parsed = let("__p", found, let("__s", saved, f"named_struct({struct})"))
+    return select(["*", "monotonically_increasing_id() AS document_id", f"{parsed} AS __parsed"], raw)
 
 
 def envelope_ddl(document: Node) -> str:
@@ -71,11 +82,13 @@ def spark_type(node: Node) -> str:
 
 def envelope_value(key: str) -> str:
     """Return a value of the envelope, of :func:`with_parsed`, as text; null where there is none."""
-    return f"coalesce(__p.{name(key)}, __s.{_SAVED[key]})"
+    return f"__parsed.{name(key)}"
 
 
-def document_sql(document: Node) -> str:
-    """Return the response, of :func:`with_parsed`: of a bare body and of an envelope alike."""
+def _response(document: Node) -> str:
+    """Return the response of a bare body and of an envelope alike."""
+    if not document.fields:
+        return "NULL"
     bare = ", ".join(f"{literal(field)}, __p.{name(field)}" for field in document.fields)
     response = f"coalesce(__p.{_RESPONSE}, named_struct({bare}))"
     if not _may_be_saved(document):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mlbsdk.runtime.cut import RunStamp, query
-from mlbsdk.runtime.sql import Over
+from mlbsdk.runtime.places import Places
+from mlbsdk.runtime.sql import Over, name
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -29,16 +30,19 @@ INTAKE_COLUMNS = (
 
 @dataclass
 class Held:
-    """Parsed documents, as :func:`mlbsdk.runtime.parse.parse` returns them, and the tables cut from them.
+    """Parsed documents, and the tables cut from them.
 
     Args:
-        frame: the parsed captures, held.
+        frame: the parsed captures, held: what :func:`mlbsdk.runtime.parse.parse` returns, with a column for each of
+            ``places`` instead of ``document``.
+        places: the places that the tables are cut from.
         intake: their :data:`INTAKE_COLUMNS`.
         give_back: frees what is held.
         ready: by table name, tables that are cut already from all captures of the batch.
     """
 
     frame: DataFrame
+    places: Places
     intake: DataFrame
     give_back: Callable[[], None]
     ready: Mapping[str, DataFrame] = field(default_factory=dict)
@@ -56,7 +60,7 @@ class Held:
     def cut(self, table: Table, stamp: RunStamp, wanted: frozenset[int]) -> DataFrame:
         """Return the rows of one table from captures that were chosen: what :func:`mlbsdk.runtime.cut.cut` returns."""
         over = self._chosen[wanted]
-        return self.ready[table.name] if over is None else over.run(query(table, over.name, stamp))
+        return self.ready[table.name] if over is None else over.run(query(table, over.name, stamp, self.places.reach))
 
     def release(self) -> None:
         """Give back what is held. Not before: dropping a view has Spark forget what is persisted under it."""
@@ -78,28 +82,41 @@ class Held:
         return self.frame.where(is_wanted)
 
 
-def hold_here(parsed: DataFrame, partitions: int) -> Held:
-    """Hold parsed documents where Spark runs on this machine, as they are.
+def hold(parsed: DataFrame, tables: Iterable[Table], partitions: int | None = None) -> Held:
+    """Hold parsed documents from the first query that reads them, each place that tables are cut from as a column.
 
-    Reading persisted structs back costs 0.2 s a table, and every table's planning compares plans of a thousand fields.
+    A table's query reads the columns of its own places alone. Documents that an executor loses are parsed again.
+
+    Args:
+        parsed: as :func:`mlbsdk.runtime.parse.parse` returns it.
+        tables: those that are cut from it.
+        partitions: how many tasks read them; by default as many as parse.
     """
-    held = parsed.localCheckpoint()
-
-    def give_back() -> None:
-        # Without it the rows stay until Java's next full collection: long, in a stream. There is no public call.
-        held._jdf.logicalPlan().rdd().unpersist(False)
-
-    frame = held.coalesce(partitions)
-    return Held(frame, frame.select(*INTAKE_COLUMNS), give_back)
-
-
-def hold_on_executors(parsed: DataFrame) -> Held:
-    """Hold parsed documents where executors can be lost: those that are lost are parsed again."""
     from pyspark import StorageLevel
 
-    held = parsed.persist(StorageLevel.MEMORY_AND_DISK)
+    places = Places.of(tables)
+    held = split(parsed, places).persist(StorageLevel.MEMORY_AND_DISK)
 
     def give_back() -> None:
         held.unpersist()
 
-    return Held(held, held.select(*INTAKE_COLUMNS), give_back)
+    frame = held if partitions is None else held.coalesce(partitions)
+    return Held(frame, places, frame.select(*INTAKE_COLUMNS), give_back)
+
+
+def split(parsed: DataFrame, places: Places) -> DataFrame:
+    """Return parsed documents with a column for each place instead of ``document``."""
+    own = [column for column in parsed.columns if column != "document"]
+    return rows_alone(parsed.selectExpr(*map(name, own), *places.split()))
+
+
+def rows_alone(frame: DataFrame) -> DataFrame:
+    """Return the same rows without the query that gives them: every query over them would be compared with it.
+
+    There is no public call that keeps Spark's own form of rows.
+    """
+    from pyspark.sql import DataFrame as Frame
+
+    java, session = frame._jdf, frame.sparkSession
+    rows = java.queryExecution().toRdd()
+    return Frame(session._jsparkSession.internalCreateDataFrame(rows, java.schema(), False), session)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mlbsdk.mapping.paths import join
 from mlbsdk.mapping.plan import RESCUED_FROM, Column, FromExpression, FromJson, FromRaw, Plan
 from mlbsdk.runtime.cut import RunStamp
-from mlbsdk.runtime.envelopes import CORRUPT, document_sql, envelope_value, with_parsed
+from mlbsdk.runtime.envelopes import envelope_value, with_parsed
 from mlbsdk.runtime.method_names import comparable
 from mlbsdk.runtime.rescued import with_rescued
 from mlbsdk.runtime.sql import Over, literal, name, reach, select
@@ -67,7 +67,7 @@ def _query(plan: Plan, raw: str, run_id: str, transformed_at: str, keep: tuple[s
     kept = [*([] if plan.not_rescued is None else [RESCUED_FROM]), *keep]
     more = [f"{run_id} AS __run_id", f"{transformed_at} AS __transformed_at"]
     more += [f"{column} AS __{column}" for column in kept]
-    opened = select([*_OPENED, *more, f"{document_sql(plan.document)} AS __document"], parsed)
+    opened = select([*_OPENED, *more, "__parsed.document AS __document"], parsed)
     columns = plan.document_columns
     texts = [column for column in columns if not isinstance(column.origin, FromExpression)]
     keyed = select(["*", *(f"{_typed(column)} AS {name(column.name)}" for column in texts)], opened)
@@ -79,7 +79,7 @@ def _query(plan: Plan, raw: str, run_id: str, transformed_at: str, keep: tuple[s
     passed_on = [f"{name(f'__{column}')} AS {name(column)}" for column in ("row_id", "origin", *_PASSED_ON, *kept)]
     return select(
         [
-            "monotonically_increasing_id() AS document_id",
+            "document_id",
             *passed_on,
             f"{captured_at} AS captured_at",
             f"CASE WHEN __captured_at IS NOT NULL THEN 'raw' WHEN {time} IS NOT NULL THEN 'document' ELSE 'file' END"
@@ -111,6 +111,7 @@ def _merged_params() -> str:
 
 _PASSED_ON = ("endpoint", "method", "params", "url", "status_code")
 _OPENED = [
+    "document_id",
     "row_id AS __row_id",
     f"coalesce(captured_at, to_timestamp({envelope_value('captured_at')})) AS __captured_at",
     f"coalesce(endpoint, {envelope_value('endpoint')}) AS __endpoint",
@@ -121,8 +122,8 @@ _OPENED = [
     "origin AS __origin",
     "modified_at AS __modified_at",
     "octet_length(data) AS __data_bytes",
-    f"__p.{CORRUPT} IS NOT NULL AS __is_corrupt",
-    "__p IS NULL AS __is_empty",
+    "__parsed.is_corrupt AS __is_corrupt",
+    "__parsed.is_empty AS __is_empty",
 ]
 
 

@@ -22,7 +22,7 @@ from mlbsdk.mapping.paths import join, parse_path
 from mlbsdk.mapping.plan import Node, Plan
 from mlbsdk.mapping.types import ColumnType
 from mlbsdk.mapping.yaml_file import Positions
-from mlbsdk.runtime.envelopes import document_sql, envelope_value, with_parsed
+from mlbsdk.runtime.envelopes import envelope_value, with_parsed
 from mlbsdk.runtime.parse import is_of_other
 from mlbsdk.runtime.raw import RAW_SCHEMA, RawBatch
 from mlbsdk.runtime.sql import Over, literal, name, reach, select
@@ -120,7 +120,7 @@ def matching(rows: DataFrame, wanted: Iterable[Condition]) -> DataFrame:
     tree = tree_of(condition.place.path for condition in found if condition.place.parameter is None)
     with Over(rows) as over:
         parsed = with_parsed(over.name, tree, values=("path_params", "query_params"))
-        opened = select(["*", f"{document_sql(tree) if tree.fields else 'NULL'} AS __document"], parsed)
+        opened = select(["*", "__parsed.document AS __document"], parsed)
         return over.run(select(map(name, RAW_SCHEMA), opened, " AND ".join(map(_is_met, found))))
 
 

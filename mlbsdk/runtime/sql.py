@@ -44,6 +44,11 @@ def reach(start: str, path: tuple[str | int, ...]) -> str:
     return start
 
 
+def let(variable: str, value: str, result: str) -> str:
+    """Return a result in which a value stands under a name, and is computed once."""
+    return f"get(transform(array({value}), {variable} -> {result}), 0)"
+
+
 class Over:
     """A DataFrame under a name that queries can use."""
 

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 
 from mlbsdk.runtime.arrow import to_arrow
 from mlbsdk.runtime.cut import RunStamp, query
-from mlbsdk.runtime.held import INTAKE_COLUMNS, Held
+from mlbsdk.runtime.held import INTAKE_COLUMNS, Held, split
 from mlbsdk.runtime.parse import parse_stamped
+from mlbsdk.runtime.places import Places
 from mlbsdk.runtime.raw import RAW_SCHEMA
 from mlbsdk.runtime.sql import Over
 from mlbsdk.runtime.threads import in_threads
@@ -27,7 +28,7 @@ from mlbsdk.runtime.threads import in_threads
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-    from mlbsdk.mapping.plan import Plan
+    from mlbsdk.mapping.plan import Plan, Table
 
 #: Up to this much JSON text goes through standing queries, some ten games: Java's JSON reader takes texts of 20 MB.
 STANDING_BYTES = 8 * 1024 * 1024
@@ -79,10 +80,11 @@ class _Queries:
     """The queries over a file of raw rows."""
 
     def __init__(self, spark: SparkSession, plan: Plan, file: Path, stamp: RunStamp) -> None:
-        self._parsed = parse_stamped(_rows(spark, file), plan).persist()
+        self._places = Places.of(plan.tables)
+        self._parsed = split(parse_stamped(_rows(spark, file), plan), self._places).persist()
         # The view stays: dropping it would have Spark forget what is persisted before the queries are planned.
         self._view = Over(self._parsed).__enter__()
-        frames = in_threads(lambda table: self._view.run(query(table, self._view.name, stamp)), list(plan.tables))
+        frames = in_threads(lambda table: self._cut(table, stamp), list(plan.tables))
         self._ready = {table.name: frame for table, frame in zip(plan.tables, frames, strict=True)}
         self._intake = self._parsed.select(*INTAKE_COLUMNS)
         # The blocks that Spark holds the parsed documents in. There is no public call.
@@ -93,7 +95,10 @@ class _Queries:
     def held(self) -> Held:
         """Hold what the file has now, from the first query that reads it until it is released."""
         self._blocks.persist(self._level)
-        return Held(self._parsed, self._intake, lambda: self._blocks.unpersist(True), self._ready)
+        return Held(self._parsed, self._places, self._intake, lambda: self._blocks.unpersist(True), self._ready)
+
+    def _cut(self, table: Table, stamp: RunStamp) -> DataFrame:
+        return self._view.run(query(table, self._view.name, stamp, self._places.reach))
 
     def close(self) -> None:
         self._parsed.unpersist()

@@ -29,7 +29,7 @@ from mlbsdk.report import MOST_EXAMPLES, DocumentsReport, RuleReport, RunReport,
 from mlbsdk.runtime.batch import Batch, Document, TableRows, TableWritten, key_value
 from mlbsdk.runtime.cut import RunStamp
 from mlbsdk.runtime.engines import Engines
-from mlbsdk.runtime.held import Held, hold_here, hold_on_executors
+from mlbsdk.runtime.held import Held, hold
 from mlbsdk.runtime.parse import ParsedDocument, parse
 from mlbsdk.runtime.raw import RAW_SCHEMA, RawBatch
 from mlbsdk.runtime.session import is_here
@@ -253,10 +253,9 @@ class BaseTransformation:
         if self.standing is not None and self._fits(raw):
             return self.standing.take(raw, self.stamp)
         parsed = parse(raw, self.plan, self.stamp)
-        if not self._is_here():
-            return hold_on_executors(parsed)
-        # Tables are cut side by side, and each task generates its code anew: a thread's share of the cores each.
-        return hold_here(parsed, max(1, self.spark.sparkContext.defaultParallelism // THREADS))
+        # Tables are cut side by side here, and each task generates its code anew: a thread's share of the cores each.
+        share = max(1, self.spark.sparkContext.defaultParallelism // THREADS) if self._is_here() else None
+        return hold(parsed, self.plan.tables, share)
 
     def _fits(self, raw: DataFrame) -> bool:
         """Whether a batch's text is small enough for standing queries."""
