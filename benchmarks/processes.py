@@ -104,7 +104,7 @@ def _watch(pid: int, peaks: dict[str, float], ended: threading.Event) -> None:
 
 def _descendants(pid: int) -> list[int]:
     try:
-        listed = [Path(f"/proc/{pid}/task/{thread}/children").read_text() for thread in os.listdir(f"/proc/{pid}/task")]
+        listed = [(thread / "children").read_text() for thread in Path(f"/proc/{pid}/task").iterdir()]
     except OSError:
         return []
     children = [int(child) for text in listed for child in text.split()]

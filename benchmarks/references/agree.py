@@ -29,7 +29,9 @@ def _of_table(table: str, one: Path, other: Path) -> Iterator[str]:
     if CAPTURED_AT not in names:
         yield f"{table}: it has no {CAPTURED_AT} in one of them"
     kept = [sorted(_rows(frame, names), key=repr) for frame in (first, second)]
-    differing = {name: (a, b) for rows in zip(*kept, strict=True) for name, a, b in zip(names, *rows, strict=True) if a != b}
+    differing = {
+        name: (a, b) for rows in zip(*kept, strict=True) for name, a, b in zip(names, *rows, strict=True) if a != b
+    }
     for name, (a, b) in differing.items():
         yield f"{table}.{name}: {a!r} and {b!r}"
 

@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from captured_mapping import plan_of
 from processes import peak_mb
+
 from references.duckdb_tables import DuckdbTables
 from references.python_tables import PythonTables, left_out
 
