@@ -10,6 +10,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 _LOOK_EVERY_S = 0.1
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -88,9 +89,9 @@ def run_program(command: list[str], timeout_s: float = 3600, environment: dict[s
     return Finished(seconds, processor, peaks["python"], peaks["java"], output)
 
 
-def run_for_json(command: list[str], timeout_s: float = 3600) -> dict[str, object]:
+def run_for_json(command: list[str], timeout_s: float = 3600) -> dict[str, Any]:
     """Run a program and return the JSON object that it prints last."""
-    found: dict[str, object] = json.loads(run_program(command, timeout_s).output.strip().splitlines()[-1])
+    found: dict[str, Any] = json.loads(run_program(command, timeout_s).output.strip().splitlines()[-1])
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def _read(folder: Path, table: str) -> pa.Table:
     found = folder / f"{table}.parquet"
     if found.exists():
         return pq.read_table(found)
-    return pq.read_table(folder / table)
+    return pq.read_table(folder.joinpath(*table.split(".")))  # as the engine's writers lay tables out
 
 
 def _rows(frame: pa.Table, names: list[str]) -> list[tuple[Any, ...]]:
@@ -49,13 +50,17 @@ def _rows(frame: pa.Table, names: list[str]) -> list[tuple[Any, ...]]:
 
 
 def _plain(column: pa.ChunkedArray) -> list[Any]:
+    """Return a column's values; moments as microseconds, whatever time zone their type names."""
     if pa.types.is_timestamp(column.type):
-        return column.cast(pa.timestamp("us")).cast(pa.int64()).to_pylist()
-    return column.to_pylist()
+        column = column.cast(pa.timestamp("us")).cast(pa.int64())
+    values: list[Any] = column.to_pylist()
+    return values
 
 
 def _comparable(value: Any) -> Any:
-    """Return JSON text as what it says: writers of JSON differ in spaces."""
+    """Return a date as text, as a partition's folder holds it, and JSON text as what it says, whatever its spaces."""
+    if isinstance(value, date):
+        return value.isoformat()
     if isinstance(value, str) and value[:1] in ("{", "["):
         return json.dumps(json.loads(value), sort_keys=True)
     return value

@@ -129,7 +129,7 @@ def _captured_at(plan: Plan) -> str:
 
 
 def _table_query(table: Table) -> str:
-    """Return the query that makes a table from ``documents``: its levels opened, its values read, its filter applied."""
+    """Return the query that makes a table from ``documents``: levels opened, values read, filter applied."""
     found = _opened(table)
     carried = [
         f"{_value(column, number)} AS {_name(column.name)}"

@@ -259,7 +259,7 @@ def _filter(table: Table) -> Callable[[dict[str, Any]], Any] | None:
     return _condition(sqlglot.parse_one(table.filter.sql, read="spark"))
 
 
-def _condition(found: exp.Expression) -> Callable[[dict[str, Any]], Any]:
+def _condition(found: exp.Expr) -> Callable[[dict[str, Any]], Any]:
     if isinstance(found, exp.Paren):
         return _condition(found.this)
     if isinstance(found, exp.Column):
