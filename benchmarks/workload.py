@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -209,9 +210,9 @@ class Workload:
             with self.bench.fresh() as target:
                 for step in ("new tables", "into them"):
                     with self._timed(f"plain append to delta, {step}"):
-                        self._plainly(lambda table, frame, target=target: _save(frame, "delta", target / table))
+                        self._plainly(partial(_save, "delta", target))
             with self.bench.fresh() as target, self._timed("plain write to parquet"):
-                self._plainly(lambda table, frame, target=target: _save(frame, "parquet", target / table))
+                self._plainly(partial(_save, "parquet", target))
         self._say(*(name for name in self.measures if name.startswith("plain")))
 
     def per_table(self) -> None:
@@ -220,7 +221,7 @@ class Workload:
         def one(name: str, target: Path) -> None:
             parsed = self._parsed().where("problem IS NULL")
             stamp = self._transformation().stamp
-            _save(cut(parsed, self.bench.plan.table(name), stamp), "parquet", target / name)
+            _save("parquet", target, name, cut(parsed, self.bench.plan.table(name), stamp))
 
         def every() -> None:
             with self.bench.fresh() as target:
@@ -361,6 +362,6 @@ def _noop(frame: DataFrame) -> None:
     frame.write.format("noop").mode("overwrite").save()
 
 
-def _save(frame: DataFrame, format: str, folder: Path) -> None:
+def _save(format: str, target: Path, table: str, frame: DataFrame) -> None:
     """Append rows to a table by Spark alone."""
-    frame.write.format(format).mode("append").save(str(folder))
+    frame.write.format(format).mode("append").save(str(target / table))
