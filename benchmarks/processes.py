@@ -49,7 +49,7 @@ class Finished:
 
     seconds: float
     processor: float
-    """Processor seconds, of its children too."""
+    """Processor seconds, of its children too, up to the last look at it."""
     python_mb: float
     java_mb: float
     """Most memory that a Python, and a Java, of it held."""
@@ -62,14 +62,14 @@ def run_program(command: list[str], timeout_s: float = 3600, environment: dict[s
     Raises:
         RuntimeError: it failed; the message has its last line.
     """
-    before = os.times()
     begun = time.perf_counter()
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **(environment or {})}
     )
     peaks = {"python": 0.0, "java": 0.0}
+    used: dict[int, float] = {}
     ended = threading.Event()
-    watching = threading.Thread(target=_watch, args=(process.pid, peaks, ended))
+    watching = threading.Thread(target=_watch, args=(process.pid, peaks, used, ended))
     watching.start()
     try:
         output, errors = process.communicate(timeout=timeout_s)
@@ -81,12 +81,10 @@ def run_program(command: list[str], timeout_s: float = 3600, environment: dict[s
         ended.set()
         watching.join()
     seconds = time.perf_counter() - begun
-    after = os.times()
-    processor = after.children_user + after.children_system - before.children_user - before.children_system
     if process.returncode:
         last = (errors.strip() or output.strip() or "no output").splitlines()[-1]
         raise RuntimeError(f"{' '.join(command[:3])} ended with {process.returncode}: {last}")
-    return Finished(seconds, processor, peaks["python"], peaks["java"], output)
+    return Finished(seconds, sum(used.values()), peaks["python"], peaks["java"], output)
 
 
 def run_for_json(command: list[str], timeout_s: float = 3600) -> dict[str, Any]:
@@ -95,12 +93,16 @@ def run_for_json(command: list[str], timeout_s: float = 3600) -> dict[str, Any]:
     return found
 
 
-def _watch(pid: int, peaks: dict[str, float], ended: threading.Event) -> None:
-    """Note the most memory of a process and its children until the end."""
+def _watch(pid: int, peaks: dict[str, float], used: dict[int, float], ended: threading.Event) -> None:
+    """Note the memory and the processor seconds of a process and its children until the end.
+
+    Not the system's own sum over children: nobody waits for Spark's Java, so that it would be missing.
+    """
     while not ended.wait(_LOOK_EVERY_S):
         for one in (pid, *_descendants(pid)):
             kind = "java" if _name(one) == "java" else "python"
             peaks[kind] = max(peaks[kind], peak_mb(one) or 0)
+            used[one] = max(used.get(one, 0), processor_s(one))
 
 
 def _descendants(pid: int) -> list[int]:
