@@ -34,7 +34,7 @@ from mlbsdk.runtime.preparation import load_mapping
 from mlbsdk.runtime.session import session
 from mlbsdk.runtime.spark_lines import installed_spark
 
-GAMES = 24
+GAMES = 16
 RUNS = 3
 EXACT = "spark.sql.json.enableExactStringParsing"
 ODD = '{"a": 1.10, "b": 12345678901234567890123456789012345678901, "c": 1e3, "d": 0.1e-7, "e": -0.0, "f": 1.0}'

@@ -82,13 +82,15 @@ def session(
         log_file: where Spark's and Java's own output goes.
 
     Raises:
-        EnvironmentProblem: Java or Spark can't start; the message names the log file.
+        EnvironmentProblem: Java or Spark can't start, and the message names the log file; or the active session is in
+            ANSI mode.
     """
     import pyspark
     from pyspark.sql import SparkSession
 
     active = SparkSession.getActiveSession()
     if active is not None:
+        refuse_ansi(active)
         return active
     refuse_other_spark(pyspark.__version__)
     os.environ["JAVA_HOME"] = str(_java_for_spark(java_home(os.environ)))
@@ -112,6 +114,19 @@ def session(
         where = f" The log is {log_file}." if log_file else ""
         reason = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
         raise EnvironmentProblem(f"Spark could not start: {reason}", fix=f"Run 'mlbsdk doctor'.{where}") from problem
+
+
+def refuse_ansi(spark: SparkSession) -> None:
+    """Refuse a session of the user's own in ANSI mode, which is Spark 4's default.
+
+    Raises:
+        EnvironmentProblem: it is.
+    """
+    if spark.conf.get("spark.sql.ansi.enabled") == "true":
+        raise EnvironmentProblem(
+            "the Spark session is in ANSI mode: a value that does not fit its type would end the run uncounted",
+            fix="Call spark.conf.set('spark.sql.ansi.enabled', 'false'), or let mlbsdk make the session.",
+        )
 
 
 def spark_settings(

@@ -59,16 +59,20 @@ SPARK_LINES = (
 )
 
 
-@cache
 def installed_spark() -> SparkLine:
     """Return the line of the pyspark that is installed, without importing it.
 
     Where it is none of ours, or missing, the first is returned, so that plugins can be listed; a session then refuses.
     """
+    return line_of(_installed_version()) or SPARK_LINES[0]
+
+
+@cache
+def _installed_version() -> str:
     try:
-        return line_of(metadata.version("pyspark")) or SPARK_LINES[0]
+        return metadata.version("pyspark")
     except metadata.PackageNotFoundError:
-        return SPARK_LINES[0]
+        return ""
 
 
 def line_of(version: str) -> SparkLine | None:
