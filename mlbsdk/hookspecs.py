@@ -58,7 +58,8 @@ class SparkRequirements:
     """What a plugin needs of the Spark session; loaded only when the plugin is used in a run.
 
     ``packages`` are Maven coordinates, ``session`` Spark settings. Values of ``spark.sql.extensions`` and
-    ``spark.jars.excludes`` are joined.
+    ``spark.jars.excludes`` are joined. Jars that differ by Spark's version go by what
+    ``mlbsdk.plugin.installed_spark()`` returns.
     """
 
     packages: tuple[str, ...] = ()

@@ -112,6 +112,7 @@ if TYPE_CHECKING:
     from mlbsdk.runtime.raw_stores import open_raw_store
     from mlbsdk.runtime.run import load_mapping
     from mlbsdk.runtime.selection import Condition, Place, conditions, document_key, document_tree, matching, row_places
+    from mlbsdk.runtime.spark_lines import SparkLine, installed_spark
     from mlbsdk.runtime.transformation import BaseTransformation
 
 __all__ = [
@@ -172,6 +173,7 @@ __all__ = [
     "Source",
     "SourceDecl",
     "SourceError",
+    "SparkLine",
     "SparkRequirements",
     "Storage",
     "StorageDecl",
@@ -210,6 +212,7 @@ __all__ = [
     "document_tree",
     "envelope_of",
     "hookimpl",
+    "installed_spark",
     "is_category",
     "is_envelope",
     "is_measured",
@@ -241,6 +244,8 @@ __all__ = [
 
 #: public name -> (module, name there)
 _LAZY = {
+    "SparkLine": ("mlbsdk.runtime.spark_lines", "SparkLine"),
+    "installed_spark": ("mlbsdk.runtime.spark_lines", "installed_spark"),
     "compile_mapping": ("mlbsdk.mapping.compile", "compile_mapping"),
     "Check": ("mlbsdk.quality.checks", "Check"),
     "table_checks": ("mlbsdk.quality.checks", "table_checks"),

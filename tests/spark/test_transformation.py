@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import mlbsdk
-from mlbsdk.errors import RawSchemaError, TargetSchemaError
+from mlbsdk.errors import EnvironmentProblem, RawSchemaError, TargetSchemaError
 from mlbsdk.mapping.load import LoadedMapping, load_file
 from mlbsdk.plugin import BaseTransformation
 from mlbsdk.runtime.raw import RAW_SCHEMA
@@ -65,6 +65,13 @@ def test_raw_rows_with_other_columns_are_refused(spark: SparkSession, mini: Load
     assert "column 'captured_at' is missing" in message
     assert "column 'colour' is not in the schema" in message
     assert "column 'status_code' is long, not int" in message
+
+
+def test_a_session_in_ansi_mode_is_refused(spark: SparkSession, mini: LoadedMapping) -> None:
+    own = spark.newSession()
+    own.conf.set("spark.sql.ansi.enabled", "true")
+    with pytest.raises(EnvironmentProblem, match=r"ANSI mode.*spark\.sql\.ansi\.enabled"):
+        BaseTransformation(own, mini)
 
 
 @pytest.mark.parametrize(

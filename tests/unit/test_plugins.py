@@ -27,6 +27,7 @@ from mlbsdk.hookspecs import HOOKSPEC_VERSION, Hooks
 from mlbsdk.known_plugins import KNOWN
 from mlbsdk.plugins import PluginRecord, Plugins
 from mlbsdk.runtime.run import RunRequest, run
+from mlbsdk.runtime.spark_lines import installed_spark
 
 
 class Install(Protocol):
@@ -98,7 +99,7 @@ def test_the_core_declares_its_own_through_the_same_hooks() -> None:
     assert plugins.listener("openlineage").name == "openlineage"
     assert (plugins.transforms(), plugins.commands(), plugins.failures()) == ((), (), ())
     assert plugins.writer("delta").spark == plugins.source("delta").spark
-    assert plugins.writer("avro").spark.packages == ("org.apache.spark:spark-avro_2.12:3.5.7",)
+    assert plugins.writer("avro").spark.packages == (installed_spark().avro,)
 
 
 def test_an_installed_plugin_is_ready(install: Install) -> None:

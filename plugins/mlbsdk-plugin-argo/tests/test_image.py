@@ -17,6 +17,8 @@ from mlbsdk_plugin_argo.lint import problems_of
 from mlbsdk_plugin_argo.season import season_workflow
 from mlbsdk_plugin_argo.steps import SCRATCH, USER
 
+from mlbsdk.plugin import installed_spark
+
 REPOSITORY = Path(__file__).resolve().parents[3]
 DOCKER = REPOSITORY / "docker"
 
@@ -94,7 +96,7 @@ def test_the_jars_of_all_plugins_are_baked() -> None:
     assert spec.loader is not None
     bake = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(bake)
-    assert {"io.delta:delta-spark_2.12:3.3.2", "org.postgresql:postgresql:42.7.14"} <= {
+    assert {installed_spark().delta, "org.postgresql:postgresql:42.7.14"} <= {
         package for one in bake.wanted() for package in one.packages
     }
 

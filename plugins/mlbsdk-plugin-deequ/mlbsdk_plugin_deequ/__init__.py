@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from mlbsdk import QualityDecl, SparkRequirements, hookimpl
+from mlbsdk.plugin import EnvironmentProblem, installed_spark
 
 if TYPE_CHECKING:
     from mlbsdk.plugin import QualityEngine
@@ -36,21 +37,37 @@ REQUIREMENTS = SparkRequirements(
     session={"spark.jars.excludes": "org.scala-lang:scala-reflect,org.scalanlp:breeze_2.12"},
 )
 """What a Spark session must have for Deequ."""
+_LINE = "3.5"
 
 
 @hookimpl
 def mlbsdk_quality() -> Iterable[QualityDecl]:
     """Deequ's checks, profiles and suggestions."""
+    # Of another Spark nothing is asked: the jar is of another Scala, and would break a session that loads it.
+    needs = REQUIREMENTS if installed_spark().name == _LINE else SparkRequirements()
     return [
-        QualityDecl(
-            name="deequ", summary="Deequ: rules as checks, profiles, suggestions.", make=_engine, spark=REQUIREMENTS
-        )
+        QualityDecl(name="deequ", summary="Deequ: rules as checks, profiles, suggestions.", make=_engine, spark=needs)
     ]
+
+
+def refuse_other_spark(line: str) -> None:
+    """Refuse a Spark that Deequ has no build for, by its line such as ``4.1``.
+
+    Raises:
+        EnvironmentProblem: it is not 3.5.
+    """
+    if line != _LINE:
+        raise EnvironmentProblem(
+            f"Deequ has no build for Spark {line}",
+            fix=f"Leave the engine out (rules of the mapping are judged without it), or install Spark {_LINE}: "
+            "pip install 'pyspark>=3.5.3,<3.6' 'delta-spark<4'.",
+        )
 
 
 def _engine(options: Mapping[str, object]) -> QualityEngine:
     from mlbsdk_plugin_deequ.engine import DeequEngine
 
+    refuse_other_spark(installed_spark().name)
     return DeequEngine()
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from py4j.java_gateway import JavaPackage
 
 from mlbsdk.plugin import EnvironmentProblem
-from mlbsdk_plugin_deequ import REQUIREMENTS
+from mlbsdk_plugin_deequ import REQUIREMENTS, refuse_other_spark
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -26,8 +26,9 @@ def deequ(spark: SparkSession) -> Iterator[None]:
     one never ends.
 
     Raises:
-        EnvironmentProblem: Deequ is not in the session.
+        EnvironmentProblem: Deequ is not in the session, or has no build for its Spark.
     """
+    refuse_other_spark(".".join(spark.version.split(".")[:2]))
     gateway: Any = spark.sparkContext._gateway
     jvm: Any = spark.sparkContext._jvm
     if isinstance(jvm.com.amazon.deequ.VerificationSuite, JavaPackage):

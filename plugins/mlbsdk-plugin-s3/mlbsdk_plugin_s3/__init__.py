@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from mlbsdk.plugin import SparkRequirements, Storage, StorageDecl, hookimpl
+from mlbsdk.plugin import SparkRequirements, Storage, StorageDecl, hookimpl, installed_spark
 
 MLBSDK_PLUGIN_API = 1
 
-# The line of Hadoop that Spark 3.5 is built with; it brings Amazon's SDK, 275 MB.
-_SPARK = SparkRequirements(packages=("org.apache.hadoop:hadoop-aws:3.3.4",))
+# Of the Hadoop that Spark ships; it brings Amazon's SDK: 275 MB with Spark 3.5, 642 MB with 4.1.
+_SPARK = SparkRequirements(packages=(f"org.apache.hadoop:hadoop-aws:{installed_spark().hadoop}",))
 
 
 @hookimpl
