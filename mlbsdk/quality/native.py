@@ -78,9 +78,7 @@ def judge_frames(frames: Mapping[str, DataFrame], tables: Iterable[Table]) -> di
             F.struct(F.col("__check").alias("check"), F.col("__n").alias("n")),
             F.struct(F.lit(UNIQUE_KEY).alias("check"), F.when(is_repeated, F.col("__n")).alias("n")),
         )
-        counts.append(
-            counted.agg(F.count(F.lit(1)).alias("__n")).select(F.lit(name).alias("table"), F.inline(figures))
-        )
+        counts.append(counted.agg(F.count(F.lit(1)).alias("__n")).select(F.lit(name).alias("table"), F.inline(figures)))
         for check, columns in others:
             repeated = frame.groupBy(*_quoted(columns)).agg(F.count(F.lit(1)).alias("__n")).where("__n > 1")
             counts.append(repeated.select(F.lit(name).alias("table"), F.lit(check).alias("check"), F.col("__n")))

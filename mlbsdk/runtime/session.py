@@ -119,15 +119,19 @@ def spark_settings(
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.ansi.enabled": "false",
-        "spark.sql.shuffle.partitions": str(cores),
         # A run compiles over a hundred classes; with room for 100 the next run in this process compiles all again.
         "spark.sql.codegen.cache.maxEntries": "2000",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.sql.execution.arrow.maxRecordsPerBatch": "100000",
         "spark.sql.sources.parallelPartitionDiscovery.threshold": "256",
+        # Of itself Spark starts a task for each of up to 10,000 files, to look at one file.
+        "spark.sql.sources.parallelPartitionDiscovery.parallelism": "16",
     }
     if wanted["spark.master"].startswith("local"):
         wanted |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+    # On a cluster this machine's cores say nothing, and adaptive execution joins small partitions of a shuffle.
+    if is_here(wanted["spark.master"]):
+        wanted["spark.sql.shuffle.partitions"] = str(cores)
         # Adaptive execution makes each exchange a job of its own; with a partition a core it has nothing to adapt.
         wanted["spark.sql.adaptive.enabled"] = "false"
         # A task generates code for hundreds of columns before its first row, so few tasks: a core each, up to 256 MB.
