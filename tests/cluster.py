@@ -153,13 +153,30 @@ def mlbsdk(
     *arguments: str, cwd: Path, spark: Mapping[str, str], check: bool = True
 ) -> subprocess.CompletedProcess[str]:
     """Run mlbsdk in a process of its own with these Spark settings."""
+    own = {"MLBSDK_HOME": str(cwd / "home"), "MLBSDK_SPARK": json.dumps(dict(spark))}
+    return _run([str(MLBSDK), *arguments], own, cwd, check)
+
+
+def submit(application: Path, *arguments: str, spark: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a Python file by spark-submit with these Spark settings."""
+    import pyspark
+
+    from mlbsdk.runtime.session import java_home
+
+    home = Path(pyspark.__file__).parent
+    given = [text for name, value in spark.items() for text in ("--conf", f"{name}={value}")]
+    own = {"JAVA_HOME": str(java_home(os.environ)), "SPARK_HOME": str(home), "PYSPARK_PYTHON": sys.executable}
+    own["MLBSDK_HOME"] = str(application.parent / "home")
+    command = [str(home / "bin" / "spark-submit"), *given, str(application), *arguments]
+    return _run(command, own, application.parent, check=True)
+
+
+def _run(command: list[str], variables: Mapping[str, str], cwd: Path, check: bool) -> subprocess.CompletedProcess[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLBSDK_", "SPARK_"))}
-    own = {"MLBSDK_HOME": str(cwd / "home"), "MLBSDK_SPARK": json.dumps(dict(spark)), "SPARK_LOCAL_IP": "127.0.0.1"}
-    done = subprocess.run(
-        [str(MLBSDK), *arguments], cwd=cwd, env=kept | own, capture_output=True, text=True, timeout=600, check=False
-    )
+    environment = {**kept, "SPARK_LOCAL_IP": "127.0.0.1", **variables}
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=1200, check=False)
     if check and done.returncode:
-        raise AssertionError(f"mlbsdk {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+        raise AssertionError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
     return done
 
 

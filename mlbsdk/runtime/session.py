@@ -56,7 +56,18 @@ def java_version(home: Path) -> str | None:
 
 def master_of(settings: Mapping[str, str], environment: Mapping[str, str]) -> str:
     """Return the Spark master of a session that is made with these settings."""
-    return settings.get("spark.master") or environment.get("SPARK_MASTER") or "local[*]"
+    given = settings.get("spark.master") or submitted(environment).get("spark.master")
+    return given or environment.get("SPARK_MASTER") or "local[*]"
+
+
+def submitted(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings that spark-submit started this process with; none where it did not."""
+    if "PYSPARK_GATEWAY_PORT" not in environment:
+        return {}
+    from pyspark import SparkConf, SparkContext
+
+    SparkContext._ensure_initialized()  # without a way to Java, SparkConf knows nothing; there is no public call
+    return dict(SparkConf().getAll())
 
 
 def is_here(master: str | None) -> bool:
@@ -89,7 +100,7 @@ def session(
     if "utf" not in locale.lower():
         os.environ["LC_ALL"] = "C.UTF-8"  # Java reads file names beyond ASCII in the locale's encoding
     log_file = log_file.absolute() if log_file is not None else None
-    wanted = spark_settings(requirements, settings or {}, log_file)
+    wanted = spark_settings(requirements, submitted(os.environ) | dict(settings or {}), log_file)
     packages = [name for name in wanted.pop("spark.jars.packages", "").split(",") if name]
     missing = not_baked(packages, own_folder())
     if missing:

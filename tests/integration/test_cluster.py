@@ -16,7 +16,7 @@ from mlbsdk.plugins import Plugins
 from mlbsdk.runtime.addresses import split_address
 from mlbsdk.runtime.run import RunRequest, run
 from mlbsdk.runtime.transformation import OnError
-from tests.cluster import LOCAL_CLUSTER, Cluster, Events, events_of, mlbsdk, running, spark_of
+from tests.cluster import LOCAL_CLUSTER, Cluster, Events, events_of, mlbsdk, running, spark_of, submit
 from tests.conftest import REPOSITORY
 from tests.mini import MAPPING, TABLES, Capture, save
 
@@ -196,6 +196,33 @@ def test_several_transforms_on_a_cluster(cluster: Cluster, spark: SparkSession, 
         run(RunRequest(name=one["transform"], target=f"delta:{tmp_path / 'here'}"), spark=spark)
         tables = tuple(table for table, figures in one["tables"].items() if figures["rows"])
         assert_same(spark, f"delta:{tmp_path / 'out'}", f"delta:{tmp_path / 'here'}", tables)
+
+
+SUBMITTED = """
+import sys
+from pathlib import Path
+from mlbsdk.runtime.run import RunRequest, run
+
+mapping, source, target = sys.argv[1:]
+run(RunRequest(name="mini.game", mapping=Path(mapping), source=source, target=target))
+"""
+
+
+@pytest.mark.slow
+def test_spark_submit_keeps_its_master(cluster: Cluster, spark: SparkSession, tmp_path: Path) -> None:
+    source = save(tmp_path / "in", [Capture(1, 0), Capture(2, 1)])
+    (tmp_path / "application.py").write_text(SUBMITTED, encoding="utf-8")
+    there, here = f"parquet:{tmp_path / 'out'}", f"parquet:{tmp_path / 'here'}"
+    submit(
+        tmp_path / "application.py",
+        str(MAPPING),
+        str(source),
+        there,
+        spark=spark_of(cluster.master, tmp_path / "events"),
+    )
+    run_here(spark, "mini.game", source, here, mapping=MAPPING)
+    assert_same(spark, there, here, TABLES)
+    assert_by_executors(events_of(tmp_path / "events"), documents=2)
 
 
 @pytest.mark.slow
