@@ -122,12 +122,11 @@ class Output:
         self.lines.append(line)
 
 
-def make_games(folder: Path, count: int, later: int, megabytes: int) -> int:
-    """Write captures, the last of them of so many megabytes where that is not 0; return the bytes of all."""
+def make_games(folder: Path, count: int, later: int, megabytes: int) -> None:
+    """Write captures, the last of them of so many megabytes where that is not 0."""
     files = Games().write(folder, count, later)
     if megabytes:
         files[-1].write_text(extra_innings(files[-1].read_text(encoding="utf-8"), megabytes * 10**6), encoding="utf-8")
-    return sum(file.stat().st_size for file in files)
 
 
 def run(
@@ -184,6 +183,7 @@ def main() -> None:
     parser.add_argument("--games", type=int, default=2430, metavar="N", help="how many (default 2430)")
     parser.add_argument("--long", type=int, default=0, metavar="MB", help="let the last game have so many megabytes")
     parser.add_argument("--target", action="append", metavar="FORMAT", help="parquet or delta (default: both)")
+    parser.add_argument("--source", type=Path, metavar="DIR", help="captures to take instead of making some")
     parser.add_argument("--again", action="store_true", help="also the same captures again, and newer ones")
     parser.add_argument("--master", default="", help="a master to use instead, such as 'local[*]'")
     parser.add_argument("--work", type=Path, metavar="DIR", help="where files go (default: a temporary folder)")
@@ -196,12 +196,15 @@ def main() -> None:
     say(f"{now}, {os.cpu_count()} cores, load {load:.1f}, Python {python}")
     with tempfile.TemporaryDirectory(prefix="mlbsdk-cluster-benchmark-", dir=given.work) as folder:
         work = Path(folder)
-        sources = {"first load": work / "first"}
-        size = make_games(sources["first load"], given.games, 0, given.long)
+        sources = {"first load": given.source or work / "first"}
+        if given.source is None:
+            make_games(sources["first load"], given.games, 0, given.long)
+        files = list(sources["first load"].iterdir())
+        size, largest = sum(file.stat().st_size for file in files), max(file.stat().st_size for file in files)
         if given.again:
             sources |= {"same again": sources["first load"], "newer captures": work / "newer"}
             make_games(sources["newer captures"], given.games, LATER, given.long)
-        say(f"{given.games} games, {size / 1e6:.0f} MB of JSON" + (f", one of {given.long} MB" if given.long else ""))
+        say(f"{len(files)} games, {size / 1e6:.0f} MB of JSON, the largest of {largest / 1e6:.1f} MB")
         with nullcontext() if given.master else running(memory="2g") as cluster:
             workers = cluster.workers if cluster else {}
             settings["spark.master"] = cluster.master if cluster else given.master

@@ -184,10 +184,17 @@ def _run(command: list[str], variables: Mapping[str, str], cwd: Path, check: boo
 class Events:
     """What event logs tell of applications.
 
+    Stages are named by their application and number.
+
     Args:
         executors: tasks by executor; the driver's own, if it ran any, are under ``driver``.
-        results: bytes of results that came to the driver, by stage and its details.
-        scans: plans' nodes that read something, with how often they stand in plans.
+        results: bytes of results that came to the driver, by stage.
+        largest_result: the most bytes of one task.
+        run_times: milliseconds of each task, by stage.
+        stages: their names.
+        rows_parsed: rows that scans of text files gave.
+        bytes_read: of files, of each task, by stage.
+        jobs: how many.
     """
 
     executors: Counter[str] = field(default_factory=Counter)
@@ -196,12 +203,8 @@ class Events:
     run_times: dict[tuple[str, int], list[int]] = field(default_factory=dict)
     stages: dict[tuple[str, int], str] = field(default_factory=dict)
     rows_parsed: int = 0
+    bytes_read: dict[tuple[str, int], list[int]] = field(default_factory=dict)
     jobs: int = 0
-
-    @property
-    def most_of_a_stage(self) -> int:
-        """The most bytes of results of one stage."""
-        return max(self.results.values(), default=0)
 
 
 #: The metric of Spark's scan of text files.
@@ -232,7 +235,10 @@ def _add(found: Events, application: str, events: Iterable[dict[str, Any]]) -> N
             stage_key = (application, event["Stage ID"])
             task = event["Task Info"]
             found.executors[task["Executor ID"]] += 1
-            size = event.get("Task Metrics", {}).get("Result Size", 0)
+            figures = event.get("Task Metrics") or {}
+            size = figures.get("Result Size", 0)
+            read = figures.get("Input Metrics", {}).get("Bytes Read", 0)
+            found.bytes_read.setdefault(stage_key, []).append(read)
             found.results[stage_key] = found.results.get(stage_key, 0) + size
             found.largest_result = max(found.largest_result, size)
             found.run_times.setdefault(stage_key, []).append(task["Finish Time"] - task["Launch Time"])

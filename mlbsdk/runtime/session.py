@@ -140,7 +140,6 @@ def spark_settings(
     }
     if wanted["spark.master"].startswith("local"):
         wanted |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
-    # On a cluster this machine's cores say nothing, and adaptive execution joins small partitions of a shuffle.
     if is_here(wanted["spark.master"]):
         wanted["spark.sql.shuffle.partitions"] = str(cores)
         # Adaptive execution makes each exchange a job of its own; with a partition a core it has nothing to adapt.
@@ -151,6 +150,10 @@ def spark_settings(
             "spark.sql.files.openCostInBytes": "65536",
             "spark.sql.files.maxPartitionBytes": "256m",
         }
+    else:
+        # The cores of this machine say nothing; adaptive execution joins what is small after a shuffle. Cutting tables
+        # takes longer than opening files does, so tasks get shares of equal size: Spark counts 4 MB more a file.
+        wanted["spark.sql.files.openCostInBytes"] = "524288"
     java_options = [f"-Dlog4j2.configurationFile={_log4j_file(log_file).as_uri()}"] if log_file is not None else []
     joined: dict[str, list[str]] = {name: [] for name in _JOINED}
     for requirement in requirements:

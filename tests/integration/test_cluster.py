@@ -42,14 +42,17 @@ def cluster() -> Iterator[Cluster]:
         yield cluster
 
 
-def games(folder: Path, count: int, later: int = 0) -> Path:
-    """Write captures of real size of as many games to a folder."""
+def games(folder: Path, count: int, later: int = 0, long: int = 0) -> Path:
+    """Write captures of real size of as many games to a folder; the last has at least ``long`` bytes."""
     sys.path.insert(0, str(REPOSITORY / "benchmarks"))
     try:
+        from extra_innings import extra_innings
         from generate import Games
     finally:
         sys.path.pop(0)
-    Games().write(folder, count, later)
+    *_, last = Games().write(folder, count, later)
+    if long:
+        last.write_text(extra_innings(last.read_text(encoding="utf-8"), long), encoding="utf-8")
     return folder
 
 
@@ -128,7 +131,6 @@ def test_all_tables_of_games_first_again_and_newer(
     for source in (first, newer):
         run_here(spark, GAME, source, here)
     assert_same(spark, there, here, GAME_TABLES)
-    # The third run, of captures that are no newer than those stored, reads all the same.
     assert_by_executors(events_of(tmp_path / "events"), documents=3 * 4)
 
 
@@ -196,6 +198,26 @@ def test_several_transforms_on_a_cluster(cluster: Cluster, spark: SparkSession, 
         run(RunRequest(name=one["transform"], target=f"delta:{tmp_path / 'here'}"), spark=spark)
         tables = tuple(table for table, figures in one["tables"].items() if figures["rows"])
         assert_same(spark, f"delta:{tmp_path / 'out'}", f"delta:{tmp_path / 'here'}", tables)
+
+
+@pytest.mark.slow
+def test_a_long_game_among_many_has_no_others_queue_behind_it(cluster: Cluster, tmp_path: Path) -> None:
+    source = games(tmp_path / "in", 10, long=5_000_000)
+    sizes = sorted(file.stat().st_size for file in source.iterdir())
+    *usual, long = sizes
+    assert long > 5_000_000
+    chosen = ",".join(FEW_TABLES)
+    done = mlbsdk(
+        *("run", GAME, "--source", str(source), "--tables", chosen, "--target", "parquet:out", "--json"),
+        cwd=tmp_path,
+        spark=spark_of(cluster.master, tmp_path / "events"),
+    )
+    report = json.loads(done.stdout)
+    assert report["tables"]["game.live_game_plays"]["rows"] > 10 * 75
+    # Two tasks have the captures; none has more than a share of all, and one game that could have gone to the other.
+    read = max(events_of(tmp_path / "events").bytes_read.values(), key=sum)
+    assert len(read) == 2
+    assert max(read) <= sum(sizes) / 2 + max(usual)
 
 
 SUBMITTED = """

@@ -8,7 +8,7 @@ import pytest
 
 from mlbsdk.runtime.session import is_here, spark_settings
 
-ONE_MACHINE = {"spark.sql.adaptive.enabled", "spark.sql.shuffle.partitions", "spark.sql.files.openCostInBytes"}
+ONE_MACHINE = {"spark.sql.adaptive.enabled", "spark.sql.shuffle.partitions", "spark.sql.files.minPartitionNum"}
 
 
 @pytest.mark.parametrize("master", ["local", "local[*]", "local[3]"])
