@@ -64,7 +64,18 @@ def java_version(home: Path) -> str | None:
 
 def master_of(settings: Mapping[str, str], environment: Mapping[str, str]) -> str:
     """Return the Spark master of a session that is made with these settings."""
-    return settings.get("spark.master") or environment.get("SPARK_MASTER") or "local[*]"
+    given = settings.get("spark.master") or submitted(environment).get("spark.master")
+    return given or environment.get("SPARK_MASTER") or "local[*]"
+
+
+def submitted(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings that spark-submit started this process with; none where it did not."""
+    if "PYSPARK_GATEWAY_PORT" not in environment:
+        return {}
+    from pyspark import SparkConf, SparkContext
+
+    SparkContext._ensure_initialized()  # without a way to Java, SparkConf knows nothing; there is no public call
+    return dict(SparkConf().getAll())
 
 
 def is_here(master: str | None) -> bool:
@@ -104,7 +115,7 @@ def session(
     if "utf" not in locale.lower():
         os.environ["LC_ALL"] = "C.UTF-8"  # Java reads file names beyond ASCII in the locale's encoding
     log_file = log_file.absolute() if log_file is not None else None
-    wanted = spark_settings(requirements, settings or {}, log_file, brief=brief)
+    wanted = spark_settings(requirements, submitted(os.environ) | dict(settings or {}), log_file, brief=brief)
     packages = [name for name in wanted.pop("spark.jars.packages", "").split(",") if name]
     missing = not_baked(packages, own_folder())
     if missing:
@@ -151,15 +162,18 @@ def spark_settings(
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.ansi.enabled": "false",
-        "spark.sql.shuffle.partitions": str(cores),
         # A run compiles over a hundred classes; with room for 100 the next run in this process compiles all again.
         "spark.sql.codegen.cache.maxEntries": "2000",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.sql.execution.arrow.maxRecordsPerBatch": "100000",
         "spark.sql.sources.parallelPartitionDiscovery.threshold": "256",
+        # Of itself Spark starts a task for each of up to 10,000 files, to look at one file.
+        "spark.sql.sources.parallelPartitionDiscovery.parallelism": "16",
     }
     if wanted["spark.master"].startswith("local"):
         wanted |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+    if is_here(wanted["spark.master"]):
+        wanted["spark.sql.shuffle.partitions"] = str(cores)
         # Adaptive execution makes each exchange a job of its own; with a partition a core it has nothing to adapt.
         wanted["spark.sql.adaptive.enabled"] = "false"
         # A task generates code for hundreds of columns before its first row, so few tasks: a core each, up to 256 MB.
@@ -168,6 +182,10 @@ def spark_settings(
             "spark.sql.files.openCostInBytes": "65536",
             "spark.sql.files.maxPartitionBytes": "256m",
         }
+    else:
+        # The cores of this machine say nothing; adaptive execution joins what is small after a shuffle. Cutting tables
+        # takes longer than opening files does, so tasks get shares of equal size: Spark counts 4 MB more a file.
+        wanted["spark.sql.files.openCostInBytes"] = "524288"
     java_options = [f"-Dlog4j2.configurationFile={_log4j_file(log_file).as_uri()}"] if log_file is not None else []
     java_options += _BRIEF if brief and is_here(wanted["spark.master"]) else ()
     joined: dict[str, list[str]] = {name: [] for name in _JOINED}
