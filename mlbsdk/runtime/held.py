@@ -112,8 +112,6 @@ def rows_alone(frame: DataFrame) -> DataFrame:
 
     There is no public call that keeps Spark's own form of rows.
     """
-    from pyspark.sql import DataFrame as Frame
-
     java, session = frame._jdf, frame.sparkSession
-    rows = java.queryExecution().toRdd()
-    return Frame(session._jsparkSession.internalCreateDataFrame(rows, java.schema(), False), session)
+    alone = session._jsparkSession.internalCreateDataFrame(java.queryExecution().toRdd(), java.schema(), False)
+    return type(frame)(alone, session)
