@@ -242,4 +242,4 @@ def test_a_session_without_deequ_is_told_what_to_add() -> None:
     missing = SimpleNamespace(amazon=SimpleNamespace(deequ=SimpleNamespace(VerificationSuite=JavaPackage("x", None))))
     context = SimpleNamespace(_gateway=None, _jvm=SimpleNamespace(com=missing))
     with pytest.raises(EnvironmentProblem, match=r"no Deequ.*spark\.jars\.packages=com\.amazon\.deequ:deequ"):
-        deequ(SimpleNamespace(sparkContext=context)).__enter__()  # type: ignore[arg-type]
+        deequ(SimpleNamespace(sparkContext=context, version="3.5.9")).__enter__()  # type: ignore[arg-type]
