@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from mlbsdk.runtime.spark_lines import installed_spark
 from tests.integration.test_cli import command
 from tests.mini import MAPPING, Capture, save
 
-pytestmark = pytest.mark.integration
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(installed_spark().name != "3.5", reason="Deequ has no build for Spark 4"),
+]
 
 
 @pytest.mark.parametrize(("speed", "code"), [pytest.param(90.5, 0, marks=pytest.mark.slow), (150.5, 3)])

@@ -25,13 +25,17 @@ from mlbsdk.quality.rows import examples, verify
 from mlbsdk.quality.suggestions import SuggestedRule
 from mlbsdk.runtime.interpreting import interpreting
 from mlbsdk.runtime.preparation import load_mapping, make_source
+from mlbsdk.runtime.spark_lines import installed_spark
 from mlbsdk.runtime.transformation import transformation_for
 from tests.conftest import REPOSITORY, SAMPLES
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-pytestmark = pytest.mark.spark
+pytestmark = [
+    pytest.mark.spark,
+    pytest.mark.skipif(installed_spark().name != "3.5", reason="Deequ has no build for Spark 4"),
+]
 
 MAPPING = REPOSITORY / "mappings" / "game" / "live_game_v1.yaml"
 PLAYS = "game.live_game_plays"
