@@ -192,7 +192,7 @@ class Events:
         largest_result: the most bytes of one task.
         run_times: milliseconds of each task, by stage.
         stages: their names.
-        rows_parsed: rows that scans of text files gave.
+        rows_parsed: rows of parsed captures that were made, to be held.
         bytes_read: of files, of each task, by stage.
         jobs: how many.
     """
@@ -207,7 +207,7 @@ class Events:
     jobs: int = 0
 
 
-#: The metric of Spark's scan of text files.
+#: The metric of Spark's scan of the rows that are held.
 _ROWS = "number of output rows"
 
 
@@ -221,7 +221,7 @@ def events_of(folder: Path) -> Events:
 
 
 def _add(found: Events, application: str, events: Iterable[dict[str, Any]]) -> None:
-    text_scans: set[int] = set()
+    held: set[int] = set()
     for event in events:
         kind = event["Event"].rpartition(".")[2]
         if kind == "SparkListenerJobStart":
@@ -230,7 +230,7 @@ def _add(found: Events, application: str, events: Iterable[dict[str, Any]]) -> N
             stage = event["Stage Info"]
             found.stages[application, stage["Stage ID"]] = stage["Stage Name"]
         elif kind in ("SparkListenerSQLExecutionStart", "SparkListenerSQLAdaptiveExecutionUpdate"):
-            text_scans |= set(_metrics_of(event["sparkPlanInfo"], "Scan text"))
+            held |= set(_rows_held(event["sparkPlanInfo"]))
         elif kind == "SparkListenerTaskEnd":
             stage_key = (application, event["Stage ID"])
             task = event["Task Info"]
@@ -243,13 +243,14 @@ def _add(found: Events, application: str, events: Iterable[dict[str, Any]]) -> N
             found.largest_result = max(found.largest_result, size)
             found.run_times.setdefault(stage_key, []).append(task["Finish Time"] - task["Launch Time"])
             for one in task["Accumulables"]:
-                if one["ID"] in text_scans:
+                if one["ID"] in held:
                     found.rows_parsed += int(one.get("Update", 0))
 
 
-def _metrics_of(plan: dict[str, Any], name: str) -> Iterator[int]:
-    """Return the ids of the row counters of a plan's nodes whose name starts so."""
-    if plan["nodeName"].startswith(name):
+def _rows_held(plan: dict[str, Any], below: bool = False) -> Iterator[int]:
+    """Return the ids of the counters of rows that queries read from what is held; each counts when they are made."""
+    if below and plan["nodeName"].startswith("Scan ExistingRDD"):
         yield from (metric["accumulatorId"] for metric in plan["metrics"] if metric["name"] == _ROWS)
+    below = below or plan["nodeName"].startswith("InMemoryTableScan")
     for child in plan["children"]:
-        yield from _metrics_of(child, name)
+        yield from _rows_held(child, below)
