@@ -27,11 +27,13 @@ from mlbsdk_plugin_postgres.rows import columns_with_nul, csv_of, with_lineage_t
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from pyspark.sql import DataFrame, Row
 
 TASK = "_task"
 #: Marks the session that owns the unlogged staging tables of one token: (this, token) as an advisory lock.
 _OWNER_LOCK = 0x4D4C4253
 _PREFIX = "staging_"
+_CLOSED_WORKER = "java.net.SocketException: Socket is closed"
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,22 @@ def copy(connection: psycopg.Connection, relation: str, rows: pa.Table) -> None:
         raise type(problem)(f"column {column[1]}: {reason(problem)}" if column else reason(problem)) from problem
 
 
+def _collected(frame: DataFrame) -> list[Row]:
+    """Return the rows of a frame that Python workers make.
+
+    After a task that failed, Spark may close a worker that it has put among the idle ones already, and that the next
+    task takes; a session of one machine gives a task no second try. Rows that were copied in vain do not count.
+    """
+    from py4j.protocol import Py4JJavaError
+
+    try:
+        return frame.collect()
+    except Py4JJavaError as problem:
+        if _CLOSED_WORKER not in str(problem):
+            raise
+        return frame.collect()
+
+
 @contextmanager
 def _of_table(table: Table) -> Iterator[None]:
     """Have errors about values name the table."""
@@ -140,7 +158,7 @@ class TaskStaging:
             yield from copy_task(batches, database, relation)
 
         with _of_table(rows.table), _as_in_task():
-            done = text.mapInArrow(copied, "task string, rows bigint").collect()
+            done = _collected(text.mapInArrow(copied, "task string, rows bigint"))
         return Staged(rows.table, relation, sum(row["rows"] for row in done)), [row["task"] for row in done]
 
     def keep_only(self, relation: str, tasks: list[str]) -> None:
