@@ -62,6 +62,9 @@ WAYS = [
 #: The ways of :data:`WAYS` that tests of many runs go whenever tests run; the others are slow.
 OFTEN = [("delta", "false"), ("parquet", "true"), ("postgresql", "false")]
 MANY_RUNS = [one if one in OFTEN else pytest.param(one, marks=pytest.mark.slow) for one in WAYS]
+#: All ways; those whose code the others run too are slow.
+SELDOM = [("parquet", "false"), ("postgresql", "true")]
+MOST = [pytest.param(one, marks=pytest.mark.slow) if one in SELDOM else one for one in WAYS]
 ALL = [Capture(game, minute) for game in (1, 2) for minute in range(4)]
 
 
@@ -103,7 +106,7 @@ def way_name(way: tuple[str, str]) -> str:
     return f"{way[0]}-{'arrow' if way[1] == 'true' else 'spark'}"
 
 
-@pytest.fixture(params=WAYS, ids=way_name)
+@pytest.fixture(params=MOST, ids=way_name)
 def way(request: pytest.FixtureRequest, spark: SparkSession, postgres_server: Server) -> Iterator[Way]:
     """Set one way of writing, and take it back."""
     scheme, arrow = request.param
@@ -321,7 +324,12 @@ class Store:
         return replace(self, arrow=not self.arrow)
 
 
-@pytest.fixture(params=DIRECT)
+@pytest.fixture(
+    params=[
+        pytest.param(one, marks=pytest.mark.slow) if one in ("parquet-spark", "postgresql-arrow") else one
+        for one in DIRECT
+    ]
+)
 def store(request: pytest.FixtureRequest, spark: SparkSession, tmp_path: Path, postgres_server: Server) -> Store:
     scheme, _, how = request.param.partition("-")
     return Store(spark, scheme, tmp_path / "out", how == "arrow", postgres_server)
