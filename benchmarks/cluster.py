@@ -27,6 +27,8 @@ from pathlib import Path
 
 from extra_innings import extra_innings
 from generate import Games
+from measures import Output
+from processes import peak_mb
 
 # The tests' cluster.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -49,7 +51,7 @@ class Memory:
     """The most memory that each process of a run has held, by what it is: looked at twice a second."""
 
     def __init__(self, roots: Mapping[str, int]) -> None:
-        self.most: dict[str, int] = {}
+        self.most: dict[str, float] = {}
         self._roots = roots
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -64,7 +66,7 @@ class Memory:
 
     def lines(self) -> list[str]:
         """Return a line for each kind of process."""
-        return [f"  {kind:<44} {size / 1024:>8.0f} MB" for kind, size in sorted(self.most.items())]
+        return [f"  {kind:<44} {size:>8.0f} MB" for kind, size in sorted(self.most.items())]
 
     def _watch(self) -> None:
         while not self._done.wait(0.5):
@@ -72,7 +74,7 @@ class Memory:
             for process in parents:
                 kind = self._kind(process, parents)
                 if kind:
-                    self.most[kind] = max(self.most.get(kind, 0), _peak(process))
+                    self.most[kind] = max(self.most.get(kind, 0), peak_mb(process) or 0)
 
     def _kind(self, process: int, parents: Mapping[int, int]) -> str | None:
         """Return what a process is; None for one that is none of ours."""
@@ -100,26 +102,6 @@ def _command(process: int) -> str:
         return Path(f"/proc/{process}/cmdline").read_text()
     except OSError:
         return ""
-
-
-def _peak(process: int) -> int:
-    """Return the most kilobytes that a process has held (VmHWM)."""
-    try:
-        lines = Path(f"/proc/{process}/status").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), 0)
-
-
-class Output:
-    """Prints lines at once and keeps them for a file."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def __call__(self, line: str = "") -> None:
-        print(line, flush=True)
-        self.lines.append(line)
 
 
 def make_games(folder: Path, count: int, later: int, megabytes: int) -> None:
@@ -216,8 +198,7 @@ def main() -> None:
                 shutil.rmtree(work / format, ignore_errors=True)
         say(f"\nload at the end {os.getloadavg()[0]:.1f}")
     if given.save:
-        path = Path(__file__).resolve().parent / "results" / f"{given.save}.txt"
-        path.write_text("\n".join(say.lines) + "\n", encoding="utf-8")
+        say.save(given.save)
 
 
 if __name__ == "__main__":

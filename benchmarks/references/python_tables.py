@@ -33,6 +33,7 @@ from mlbsdk.mapping.plan import (
     Table,
 )
 from mlbsdk.mapping.types import ColumnType
+from mlbsdk.runtime.arrow import arrow_type
 from references.plan_paths import value_name, values_at, values_of_previous
 
 _DOCUMENTS_A_ROW_GROUP = 100
@@ -103,7 +104,7 @@ class _TableOfRows:
     def __post_init__(self) -> None:
         self.name = self.table.name
         self.columns = [(n, column) for n, column in enumerate(self.table.columns) if _is_made(self.plan, column)]
-        self.schema = pa.schema([(column.name, _arrow_type(column.type)) for _, column in self.columns])
+        self.schema = pa.schema([(column.name, arrow_type(column.type)) for _, column in self.columns])
         levels = self.table.levels
         self.width = len(self.table.columns)
         self.places = {value_name(n): n for n in range(self.width)}
@@ -286,25 +287,9 @@ def _condition(found: exp.Expr) -> Callable[[dict[str, Any]], Any]:
 # Types
 
 
-def _arrow_type(type: ColumnType) -> pa.DataType:
-    if type.name == "NUMERIC":
-        return pa.decimal128(type.precision, type.scale)
-    return {
-        "SMALLINT": pa.int16(),
-        "INT": pa.int32(),
-        "BIGINT": pa.int64(),
-        "REAL": pa.float32(),
-        "DOUBLE": pa.float64(),
-        "BOOLEAN": pa.bool_(),
-        "DATE": pa.date32(),
-        "TIMESTAMP": pa.timestamp("us"),
-        "TIMESTAMPTZ": pa.timestamp("us", tz="UTC"),
-    }.get(type.name, pa.string())
-
-
 def _array(values: tuple[Any, ...], column: Column) -> pa.Array:
     """Return a column's values with its type."""
-    wanted = _arrow_type(column.type)
+    wanted = arrow_type(column.type)
     if column.null_values:
         nothing = set(column.null_values)
         values = tuple(None if isinstance(value, str) and value in nothing else value for value in values)
