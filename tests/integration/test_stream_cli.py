@@ -206,9 +206,8 @@ def test_ctrl_c_between_batches_ends_it(folder: Path) -> None:
     assert json.loads(stream_once(folder, "--json").stdout.splitlines()[0])["stream"]["batches"] == 0
 
 
-@pytest.mark.parametrize(
-    "way", [pytest.param("second signal", marks=pytest.mark.slow), pytest.param("kill", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["second signal", "kill"])
 def test_a_batch_that_was_interrupted_is_repeated_and_nothing_is_lost_or_doubled(folder: Path, way: str) -> None:
     running = Streaming(folder, slow=True)
     running.wait_for((folder / "writing").exists)
