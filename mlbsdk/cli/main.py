@@ -16,6 +16,8 @@ from mlbsdk.errors import MlbsdkError
 
 INTERNAL_ERROR = 1
 _INTERRUPTED = 128 + signal.SIGINT
+# A filter sees only what is logged to its own logger; py4j logs to the root's too.
+_LOGGERS_OF_JAVA_CALLS = (None, "py4j.clientserver", "py4j.java_gateway")
 _HELP = "Turn raw MLB StatsAPI captures into clean, related tables."
 
 app = typer.Typer(
@@ -102,8 +104,8 @@ def main() -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, terminate)
-    # What py4j logs, with a traceback, where it is interrupted while Java works.
-    logging.getLogger().addFilter(lambda record: "KeyboardInterrupt" not in record.getMessage())
+    for logger in _LOGGERS_OF_JAVA_CALLS:
+        logging.getLogger(logger).addFilter(_is_no_interruption)
     try:
         build()()
     except SystemExit as end:
@@ -122,6 +124,14 @@ def main() -> None:
             problem, f"[MLBSDK100] unexpected {type(problem).__name__}: {reason} Run again with --debug and report it."
         )
         sys.exit(INTERNAL_ERROR)
+
+
+def _is_no_interruption(record: logging.LogRecord) -> bool:
+    """Tell whether a record is other than what py4j logs, with a traceback, where it is interrupted during a call."""
+    problem = record.exc_info[1] if record.exc_info else None
+    while problem is not None and not isinstance(problem, KeyboardInterrupt):
+        problem = problem.__context__
+    return problem is None and "KeyboardInterrupt" not in record.getMessage()
 
 
 def _tell(problem: BaseException, sentence: str) -> None:
