@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-#: Up to this much JSON text, some forty games.
-FEW_BYTES = 32 * 1024 * 1024
+#: Up to this much JSON text, some two hundred games.
+FEW_BYTES = 192 * 1024 * 1024
 #: Up to this many bytes of stored tables, some thousand games.
 FEW_STORED_BYTES = 64 * 1024 * 1024
 #: Spark setting -> (its default, its value for few rows).
@@ -20,18 +20,13 @@ _SETTINGS = {
 }
 
 
-def is_few(size: int | None) -> bool:
-    """Whether so many bytes of JSON text are few; None is not known, and taken for many."""
-    return size is not None and size <= FEW_BYTES
-
-
 @contextlib.contextmanager
 def interpreting(spark: SparkSession, size: int | None) -> Iterator[None]:
-    """Interpret expressions inside, if so many bytes of JSON text are few.
+    """Interpret expressions inside, if so many bytes of JSON text are few; None is not known, and taken for many.
 
     A mapping of a thousand columns means a hundred classes to generate and compile. What a user has set stays.
     """
-    few = is_few(size)
+    few = size is not None and size <= FEW_BYTES
     free = [name for name, (default, _) in _SETTINGS.items() if few and spark.conf.get(name, default) == default]
     for name in free:
         spark.conf.set(name, _SETTINGS[name][1])

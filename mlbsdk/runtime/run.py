@@ -18,7 +18,7 @@ from mlbsdk.mapping.load import LoadedMapping
 from mlbsdk.plugins import Plugins
 from mlbsdk.report import RunReport
 from mlbsdk.runtime.engines import Engines
-from mlbsdk.runtime.interpreting import interpreting, is_few
+from mlbsdk.runtime.interpreting import interpreting
 from mlbsdk.runtime.preparation import (
     DEFAULT_TARGET,
     find_transform,
@@ -31,7 +31,7 @@ from mlbsdk.runtime.preparation import (
     writer_needs,
 )
 from mlbsdk.runtime.selection import OwnCaptures, conditions
-from mlbsdk.runtime.session import session
+from mlbsdk.runtime.session import is_brief, session
 from mlbsdk.runtime.storage import Storages
 from mlbsdk.runtime.transformation import OnError, TransformMode, transformation_for
 from mlbsdk.runtime.watchers import Watchers
@@ -138,8 +138,8 @@ class PreparedRun:
         watchers = Watchers.made(listeners, plugins, report)
         with watchers.told():
             with watchers.phase("start"):
-                is_brief = request.ends_process and is_few(self.size)
-                spark = spark or session([*self.needs, *needs], request.spark, request.log_file, brief=is_brief)
+                brief = request.ends_process and is_brief(self.size)
+                spark = spark or session([*self.needs, *needs], request.spark, request.log_file, brief=brief)
                 self.storages.use_in(spark)
             kind = plugins.call(self.transform, transformation_for, self.transform.name, self.transform.make)
             steps = kind(

@@ -27,6 +27,8 @@ _JAVA_OPTIONS = "spark.driver.extraJavaOptions"
 #: For a process that ends after some seconds of work. Java's second compiler takes longer than it gives back there, and
 #: with few rows there is little to collect.
 _BRIEF = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+#: Work on up to this much JSON text, some forty games, is brief.
+BRIEF_BYTES = 32 * 1024 * 1024
 
 
 def java_home(environment: Mapping[str, str]) -> Path:
@@ -81,6 +83,11 @@ def submitted(environment: Mapping[str, str]) -> dict[str, str]:
 def is_here(master: str | None) -> bool:
     """Whether Spark runs in threads of this process's own machine."""
     return master is not None and (master == "local" or master.startswith("local["))
+
+
+def is_brief(size: int | None) -> bool:
+    """Whether work on so many bytes of JSON text takes seconds; None is not known, and taken for many."""
+    return size is not None and size <= BRIEF_BYTES
 
 
 def session(

@@ -14,9 +14,9 @@ from mlbsdk.hookspecs import RunListener
 from mlbsdk.lineage.context import JobRun, RunContext
 from mlbsdk.plugins import Plugins
 from mlbsdk.report import RunReport
-from mlbsdk.runtime.interpreting import is_few
 from mlbsdk.runtime.preparation import find_transform
 from mlbsdk.runtime.run import PreparedRun, RunRequest, prepared
+from mlbsdk.runtime.session import is_brief
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -187,7 +187,7 @@ def _run_in_order(
     parents = _parents({one.transform.name: one for one in ready})
     needs = [need for one in ready for need in one.needs]
     sizes = [one.size for one in ready]
-    are_few = is_few(sum(size for size in sizes if size is not None)) and None not in sizes
+    brief = is_brief(sum(size for size in sizes if size is not None)) and None not in sizes
     for one in _in_order(ready, parents):
         name = one.transform.name
         failed = next((parent for parent in parents[name] if parent in (*found.problems, *found.skipped)), None)
@@ -197,7 +197,7 @@ def _run_in_order(
         found.runs.append(one.report)
         one.report.context = replace(one.report.context, parent=parent)
         try:
-            request = replace(one.request, ends_process=one.request.ends_process and are_few)
+            request = replace(one.request, ends_process=one.request.ends_process and brief)
             replace(one, request=request).run(listeners, spark, needs)
         except MlbsdkError as problem:
             found.problems[name] = problem
