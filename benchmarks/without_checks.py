@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from mlbsdk.mapping.plan import LINEAGE, LINEAGE_FIELDS, TRANSFORMED_AT, Table
 from mlbsdk.plugins import Plugins
 from mlbsdk.runtime import cut
-from mlbsdk.runtime.cut import RunStamp
+from mlbsdk.runtime.cut import Place, RunStamp
 from mlbsdk.runtime.sql import literal, name, select
 
 
@@ -28,12 +28,12 @@ def without_checks() -> Iterator[Plugins]:
     original = cut.query
     calls = 0
 
-    def unjudged(table: Table, parsed: str, stamp: RunStamp) -> str:
+    def unjudged(table: Table, parsed: str, stamp: RunStamp, place: Place = cut.in_document) -> str:
         nonlocal calls
         calls += 1
         # What is not selected Spark does not compute: neither the checks nor the lineage of the query inside.
         columns = [name(column.name) for column in table.columns]
-        return select([*columns, f"{_CONSTANT} AS {LINEAGE}"], original(table, parsed, stamp))
+        return select([*columns, f"{_CONSTANT} AS {LINEAGE}"], original(table, parsed, stamp, place))
 
     holders = [module for module in list(sys.modules.values()) if getattr(module, "query", None) is original]
     for module in holders:

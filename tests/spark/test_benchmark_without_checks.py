@@ -1,0 +1,64 @@
+"""The benchmark's engine without checks is the engine but for its checks and its lineage: a change of it is noticed."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from mlbsdk.runtime.run import RunRequest, run
+from tests.mini import MAPPING, TABLES, Capture, save
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+pytestmark = pytest.mark.spark
+
+SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "without_checks.py"
+
+
+def rows_of(target: Path, table: str) -> list[dict[str, Any]]:
+    rows = [
+        row for file in target.joinpath(*table.split(".")).rglob("*.parquet") for row in pq.read_table(file).to_pylist()
+    ]
+    return sorted(rows, key=lambda row: json.dumps(row, default=str, sort_keys=True))
+
+
+def test_the_rows_are_the_same_and_say_nothing_of_checks(spark: SparkSession, tmp_path: Path) -> None:
+    spec = importlib.util.spec_from_file_location("without_checks", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    source = str(save(tmp_path / "captures", [Capture(game=1, minute=0), Capture(game=2, minute=0)]))
+
+    def made(name: str, *plugins: Any) -> Path:
+        target = tmp_path / name
+        run(
+            RunRequest(name="mini.game", mapping=MAPPING, source=source, target=f"parquet:{target}"),
+            *plugins,
+            spark=spark,
+        )
+        return target
+
+    whole = made("whole")
+    with module.without_checks() as plugins:
+        bare = made("bare", plugins)
+    assert not list(bare.glob("_mlbsdk/lineage*"))
+    checked = 0
+    for table in TABLES:
+        with_checks, without = rows_of(whole, table), rows_of(bare, table)
+        assert with_checks
+        checked += sum(len(row.pop("lineage_metadata")["quality_checks_run"]) for row in with_checks)
+        assert {len(row.pop("lineage_metadata")["quality_checks_run"]) for row in without} == {0}
+        assert [stripped(row) for row in without] == [stripped(row) for row in with_checks]
+    assert checked
+
+
+def stripped(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row without what differs from run to run."""
+    return {key: value for key, value in row.items() if key != "transform_timestamp"}
