@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow.parquet as pq
 import pytest
 
 from mlbsdk.runtime.run import RunRequest, run
+from mlbsdk.testing.warehouse import Warehouse
 from tests.mini import MAPPING, TABLES, Capture, save
 
 if TYPE_CHECKING:
@@ -21,11 +21,8 @@ pytestmark = pytest.mark.spark
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "without_checks.py"
 
 
-def rows_of(target: Path, table: str) -> list[dict[str, Any]]:
-    rows = [
-        row for file in target.joinpath(*table.split(".")).rglob("*.parquet") for row in pq.read_table(file).to_pylist()
-    ]
-    return sorted(rows, key=lambda row: json.dumps(row, default=str, sort_keys=True))
+def ordered_rows(warehouse: Warehouse, table: str) -> list[dict[str, Any]]:
+    return sorted(warehouse.rows(table), key=lambda row: json.dumps(row, default=str, sort_keys=True))
 
 
 def test_the_rows_are_the_same_and_say_nothing_of_checks(spark: SparkSession, tmp_path: Path) -> None:
@@ -36,22 +33,20 @@ def test_the_rows_are_the_same_and_say_nothing_of_checks(spark: SparkSession, tm
     spec.loader.exec_module(module)
     source = str(save(tmp_path / "captures", [Capture(game=1, minute=0), Capture(game=2, minute=0)]))
 
-    def made(name: str, *plugins: Any) -> Path:
-        target = tmp_path / name
+    def made(name: str, *plugins: Any) -> Warehouse:
+        warehouse = Warehouse(tmp_path / name)
         run(
-            RunRequest(name="mini.game", mapping=MAPPING, source=source, target=f"parquet:{target}"),
-            *plugins,
-            spark=spark,
+            RunRequest(name="mini.game", mapping=MAPPING, source=source, target=warehouse.target), *plugins, spark=spark
         )
-        return target
+        return warehouse
 
     whole = made("whole")
     with module.without_checks() as plugins:
         bare = made("bare", plugins)
-    assert not list(bare.glob("_mlbsdk/lineage*"))
+    assert not list(bare.folder.glob("_mlbsdk/lineage*"))
     checked = 0
     for table in TABLES:
-        with_checks, without = rows_of(whole, table), rows_of(bare, table)
+        with_checks, without = ordered_rows(whole, table), ordered_rows(bare, table)
         assert with_checks
         checked += sum(len(row.pop("lineage_metadata")["quality_checks_run"]) for row in with_checks)
         assert {len(row.pop("lineage_metadata")["quality_checks_run"]) for row in without} == {0}
