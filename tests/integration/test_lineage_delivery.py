@@ -451,8 +451,9 @@ def test_show_without_any_run_says_where_it_looked(location: Path) -> None:
 
 
 def test_a_backend_that_is_well_gets_all_even_where_it_takes_a_while(backend: Backend, location: Path) -> None:
-    backend.answers = lambda number: time.sleep(0.12) or 201  # type: ignore[func-returns-value]
+    backend.answers = lambda number: time.sleep(0.2) or 201  # type: ignore[func-returns-value]
     run, seconds = whole_run(location)
+    assert seconds > delivery.BUDGET_SECONDS
     assert backend.taken == kept(location)
     assert run.notes == []
     backend.answers = lambda number: time.sleep(1.0) or 201  # type: ignore[func-returns-value]
