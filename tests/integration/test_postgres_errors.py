@@ -7,6 +7,8 @@ import itertools
 import json
 import os
 import subprocess
+import time
+import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -363,6 +365,23 @@ def test_a_stored_table_that_differs_by_the_command_line(database: str, tmp_path
 # Values that PostgreSQL can't store
 
 
+@contextlib.contextmanager
+def jobs_of(spark: SparkSession) -> Iterator[list[str]]:
+    """Give a list that has, after the block, how each of its Spark jobs ended."""
+    context, statuses = spark.sparkContext, list[str]()
+    tracker, group, last = context.statusTracker(), uuid.uuid4().hex, uuid.uuid4().hex
+    context.setJobGroup(group, "of a test")
+    try:
+        yield statuses
+    finally:
+        context.setJobGroup(last, "of a test")
+        spark.range(1).write.format("noop").mode("overwrite").save()
+        context.setLocalProperty("spark.jobGroup.id", None)  # type: ignore[arg-type]
+        while [tracker.getJobInfo(job).status for job in tracker.getJobIdsForGroup(last)] != ["SUCCEEDED"]:
+            time.sleep(0.01)  # the tracker learns of the jobs in their order, a little later
+        statuses.extend(tracker.getJobInfo(job).status for job in tracker.getJobIdsForGroup(group))
+
+
 @pytest.mark.parametrize("arrow", [True, False])
 @pytest.mark.parametrize(
     ("column", "kind", "value", "words"),
@@ -376,8 +395,10 @@ def test_a_value_that_postgresql_can_not_store_names_table_and_column(
     spark: SparkSession, database: str, arrow: bool, column: str, kind: str, value: str, words: str
 ) -> None:
     table = made({"a": "BIGINT", column: kind}, "a", "a")
-    with pytest.raises(WriteError) as caught:
+    with jobs_of(spark) as statuses, pytest.raises(WriteError) as caught:
         written(database, one_row(spark, table, arrow, **{column: value}))
+    assert set(statuses) <= {"SUCCEEDED"}  # a failed task would be tried again on a cluster, for nothing
+    assert arrow or statuses
     assert str(caught.value).startswith(f"[MLBSDK501] the tables of mini.game could not be written: {words}")
     assert "Nothing of this batch was published." in str(caught.value)
     if value != "{":

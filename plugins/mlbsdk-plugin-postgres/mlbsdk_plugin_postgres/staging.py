@@ -158,7 +158,9 @@ class TaskStaging:
             yield from copy_task(batches, database, relation)
 
         with _of_table(rows.table), _as_in_task():
-            done = _collected(text.mapInArrow(copied, "task string, rows bigint"))
+            done = _collected(text.mapInArrow(copied, "task string, rows bigint, refused string, why string"))
+            for refused, why in ((row["refused"], row["why"]) for row in done if row["refused"]):
+                raise getattr(errors, refused, psycopg.DataError)(why)
         return Staged(rows.table, relation, sum(row["rows"] for row in done)), [row["task"] for row in done]
 
     def keep_only(self, relation: str, tasks: list[str]) -> None:
@@ -191,21 +193,33 @@ def _as_in_task() -> Iterator[None]:
 
 
 def copy_task(batches: Iterable[pa.RecordBatch], database: Database, relation: str) -> Iterator[pa.RecordBatch]:
-    """Copy the rows of one task attempt in one transaction, and tell its name and rows: runs on an executor."""
+    """Copy the rows of one task attempt in one transaction, and tell its name and rows: runs on an executor.
+
+    A value that the database refuses is told as well, instead of failing the task: Spark would have others try the same
+    rows again, and would stop the tasks beside it, after which it may give later ones a Python worker that is closed.
+    """
     import pyarrow as pa
     from pyspark import TaskContext
 
     context = TaskContext.get()
     attempt = f"{context.partitionId() if context else 0}-{uuid.uuid4().hex}"
     count = 0
-    with database.connect() as connection:
-        for batch in batches:
-            if batch.num_rows:
-                rows = pa.Table.from_batches([batch])
-                copy(connection, relation, rows.append_column(TASK, pa.repeat(pa.scalar(attempt), batch.num_rows)))
-                count += batch.num_rows
-    if count:
-        yield pa.RecordBatch.from_pydict({"task": [attempt], "rows": [count]})
+    refused = why = None
+    batches = iter(batches)
+    try:
+        with database.connect() as connection:
+            for batch in batches:
+                if batch.num_rows:
+                    rows = pa.Table.from_batches([batch])
+                    copy(connection, relation, rows.append_column(TASK, pa.repeat(pa.scalar(attempt), batch.num_rows)))
+                    count += batch.num_rows
+    except psycopg.DataError as problem:
+        refused, why = type(problem).__name__, str(problem)
+        for _ in batches:  # a worker that leaves rows unread can't be used again
+            pass
+    if count or refused:
+        columns = [pa.array([attempt]), pa.array([count]), pa.array([refused], "string"), pa.array([why], "string")]
+        yield pa.RecordBatch.from_arrays(columns, ["task", "rows", "refused", "why"])
 
 
 def remove_leftovers(connection: psycopg.Connection) -> None:
