@@ -162,9 +162,9 @@ class Workload:
         """What quality rules and lineage cost: runs with and without them, in turn."""
         for _ in range(self.runs):
             with self.bench.target("parquet") as target, self._timed(CHECKED):
-                self._run(self.first, target, self.bench.plugins)
+                self._run(self.first, target, self.bench.plugins, keeps=False)
             with without_checks() as plugins, self.bench.target("parquet") as target, self._timed(UNCHECKED):
-                self._run(self.first, target, plugins)
+                self._run(self.first, target, plugins, keeps=False)
         self._say(CHECKED, UNCHECKED)
 
     # The same by other means
@@ -264,7 +264,8 @@ class Workload:
             self.bench.out(f"      last run: {phases}; rows: {changed}")
         self.tables = last[FIRST].tables
 
-    def _run(self, source: Path, target: str, plugins: Plugins) -> RunReport:
+    def _run(self, source: Path, target: str, plugins: Plugins, *, keeps: bool = True) -> RunReport:
+        """Run, with queries that are kept for the next run or made for this one."""
         request = RunRequest(
             name=NAME,
             source=str(source),
@@ -272,6 +273,7 @@ class Workload:
             on_error=OnError.QUARANTINE,
             mapping=self.bench.mapping_file,
             spark=self.bench.settings,
+            ends_process=not keeps,
         )
         return run(request, plugins, self.spark)
 

@@ -16,8 +16,6 @@ TRANSFORMED_AT = "transform_timestamp"
 #: The column of what no field maps, and the parsed column that it comes from.
 RESCUED, RESCUED_FROM = "_rescued", "rescued"
 LINEAGE = "lineage_metadata"
-#: The column of what no field maps, and the parsed column that it comes from.
-RESCUED, RESCUED_FROM = "_rescued", "rescued"
 SYSTEM_COLUMNS = (CAPTURED_AT, TRANSFORMED_AT, LINEAGE)
 #: The fields of ``lineage_metadata``, each with its Spark type.
 LINEAGE_FIELDS = {
@@ -36,7 +34,8 @@ LINEAGE_FIELDS = {
 class Node:
     """One place of the JSON document that has to be parsed.
 
-    ``kind`` is what the mapping expects there. A ``leaf`` is parsed as text (an object or array as its JSON text).
+    ``kind`` is what the mapping expects there. A ``leaf`` is parsed as text (an object or array as its JSON text),
+    unless the captures of a batch are known to have another type there.
     """
 
     kind: Literal["leaf", "object", "array", "map"] = "leaf"
@@ -44,6 +43,8 @@ class Node:
     item: Node | None = None
     is_value: bool = False
     """Whether a column reads this place whole."""
+    type: str = field(default="string", repr=False)
+    """The Spark type that a leaf is parsed as."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,8 @@ class FromJson:
     up: int
     path: tuple[str | int, ...]
     previous: bool = False
+    is_typed: bool = field(default=False, repr=False)
+    """Whether it is parsed as its column's type, not as text."""
 
 
 @dataclass(frozen=True)

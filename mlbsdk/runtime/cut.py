@@ -29,6 +29,7 @@ from mlbsdk.runtime.sql import Over, array, literal, name, reach, select
 from mlbsdk.runtime.values import (
     expression,
     expression_misfit,
+    finite,
     is_raw_text,
     layers,
     misfit,
@@ -220,7 +221,7 @@ def _typed_values(table: Table, source: str) -> str:
     texts = [f"{_text(column, n)} AS {name(f'__t_{n}')}" for n, column in computed]
     with_texts = select(["*", *texts], source) if texts else source
     values = [
-        f"{typed(_text_name(column, n), column.type) if has_text(column) else _ready(column)} AS {name(column.name)}"
+        f"{typed(_text_name(column, n), column.type) if has_text(column) else _ready(column, n)} AS {name(column.name)}"
         for n, column in enumerate(table.columns)
         if not isinstance(column.origin, FromExpression) or column.name == TRANSFORMED_AT
     ]
@@ -245,7 +246,9 @@ def has_text(column: Column) -> bool:
     origin = column.origin
     if isinstance(origin, FromItem):
         return origin.what == "key"
-    return isinstance(origin, FromJson) or (isinstance(origin, FromRaw) and is_raw_text(origin))
+    if isinstance(origin, FromJson):
+        return not origin.is_typed
+    return isinstance(origin, FromRaw) and is_raw_text(origin)
 
 
 def _text(column: Column, number: int) -> str:
@@ -255,17 +258,25 @@ def _text(column: Column, number: int) -> str:
     return usable(raw_value(origin, "__") if isinstance(origin, FromRaw) else name(f"__v_{number}"), column)
 
 
-def _ready(column: Column) -> str:
+def _ready(column: Column, number: int) -> str:
     """Return a value that has a type already."""
     if column.name == TRANSFORMED_AT:
         return "__transformed_at"
     origin = column.origin
+    if isinstance(origin, FromJson):
+        value = name(f"__v_{number}")
+        return finite(value) if _may_be_infinite(column) else value
     if isinstance(origin, FromDocument):
         return f"__document_columns.{name(origin.name)}"
     if isinstance(origin, FromItem):
         return f"cast({name(f'__at_{origin.up}')} AS {column.type.spark})"
     assert isinstance(origin, FromRaw)
     return f"cast({usable(raw_value(origin, '__'), column)} AS {column.type.spark})"
+
+
+def _may_be_infinite(column: Column) -> bool:
+    """Whether a value that has a type already may be no number: JSON with 1E400 is."""
+    return isinstance(column.origin, FromJson) and column.origin.is_typed and column.type.name == "DOUBLE"
 
 
 # Checks
@@ -279,7 +290,7 @@ def checks_of(table: Table) -> tuple[str, ...]:
 
 def _built_in(column: Column) -> Iterator[str]:
     is_computed = isinstance(column.origin, FromExpression) and column.name != TRANSFORMED_AT
-    if (has_text(column) or is_computed) and not column.type.is_text:
+    if (has_text(column) or is_computed or _may_be_infinite(column)) and not column.type.is_text:
         yield "type"
     if column.type.length:
         yield "length"
@@ -294,6 +305,8 @@ def _broken(kind: str, column: Column, number: int) -> str:
         return f"{value} IS NULL"
     if kind == "length":
         return f"length({value}) > {column.type.length}"
+    if _may_be_infinite(column):
+        return f"{name(f'__v_{number}')} IS NOT NULL AND {value} IS NULL"
     return misfit(_text_name(column, number), value, column.type) if has_text(column) else expression_misfit(column)
 
 

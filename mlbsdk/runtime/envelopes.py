@@ -47,7 +47,12 @@ def with_parsed(raw: str, document: Node, *, values: Iterable[str] = ENVELOPE_VA
     """
     wanted = tuple(values)
     fields = _fields(document, (*wanted, *([CORRUPT] if corrupt else [])))
-    options = f", map('mode', 'PERMISSIVE', 'columnNameOfCorruptRecord', {literal(CORRUPT)})" if corrupt else ""
+    given = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": CORRUPT} if corrupt else {}
+    if _has_types(document):
+        # The text of a capture says more of these than that they are no numbers.
+        given["allowNonNumericNumbers"] = "false"
+    listed = ", ".join(f"{literal(key)}, {literal(value)}" for key, value in given.items())
+    options = f", map({listed})" if given else ""
     # A cast goes by position. The new names keep metadata apart from a document's own metaData: in JSON they are two,
     # and Spark can't tell them apart.
     renamed = ", ".join(f"{name(field)}: {kind}" for field, kind in _renamed(document, fields).items())
@@ -71,13 +76,19 @@ def envelope_ddl(document: Node) -> str:
 
 
 def spark_type(node: Node) -> str:
-    """Return the Spark type that reads a node of the mapping's tree; leaves are text."""
+    """Return the Spark type that reads a node of the mapping's tree."""
     if node.kind == "leaf":
-        return "string"
+        return node.type
     if node.kind == "object":
         return "struct<" + ",".join(f"{name(field)}:{spark_type(child)}" for field, child in node.fields.items()) + ">"
     assert node.item is not None
     return f"array<{spark_type(node.item)}>" if node.kind == "array" else f"map<string,{spark_type(node.item)}>"
+
+
+def _has_types(node: Node) -> bool:
+    """Whether a leaf in a node is parsed as something else than text."""
+    inside = [*node.fields.values(), *([node.item] if node.item is not None else [])]
+    return node.type != "string" or any(map(_has_types, inside))
 
 
 def envelope_value(key: str) -> str:

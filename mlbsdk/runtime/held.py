@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mlbsdk.mapping.plan import FromJson
 from mlbsdk.runtime.cut import RunStamp, query
 from mlbsdk.runtime.places import Places
 from mlbsdk.runtime.sql import Over, name
@@ -13,7 +14,7 @@ from mlbsdk.runtime.sql import Over, name
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-    from mlbsdk.mapping.plan import Table
+    from mlbsdk.mapping.plan import Plan
 
 #: The columns that tell what each capture is, without its document.
 INTAKE_COLUMNS = (
@@ -33,6 +34,7 @@ class Held:
     """Parsed documents, and the tables cut from them.
 
     Args:
+        plan: the plan that they were parsed by.
         frame: the parsed captures, held: what :func:`mlbsdk.runtime.parse.parse` returns, with a column for each of
             ``places`` instead of ``document``.
         places: the places that the tables are cut from.
@@ -41,6 +43,7 @@ class Held:
         ready: by table name, tables that are cut already from all captures of the batch.
     """
 
+    plan: Plan
     frame: DataFrame
     places: Places
     intake: DataFrame
@@ -57,10 +60,18 @@ class Held:
         else:
             self._chosen[wanted] = Over(self._only(wanted, all - wanted)).__enter__()
 
-    def cut(self, table: Table, stamp: RunStamp, wanted: frozenset[int]) -> DataFrame:
+    @property
+    def is_typed(self) -> bool:
+        """Whether some values were parsed with the type that they have in JSON."""
+        origins = (column.origin for table in self.plan.tables for column in table.columns)
+        return any(isinstance(origin, FromJson) and origin.is_typed for origin in origins)
+
+    def cut(self, table: str, stamp: RunStamp, wanted: frozenset[int]) -> DataFrame:
         """Return the rows of one table from captures that were chosen: what :func:`mlbsdk.runtime.cut.cut` returns."""
         over = self._chosen[wanted]
-        return self.ready[table.name] if over is None else over.run(query(table, over.name, stamp, self.places.reach))
+        if over is None:
+            return self.ready[table]
+        return over.run(query(self.plan.table(table), over.name, stamp, self.places.reach))
 
     def release(self) -> None:
         """Give back what is held. Not before: dropping a view has Spark forget what is persisted under it."""
@@ -79,26 +90,26 @@ class Held:
         return self.frame.where(f"document_id {are} ({', '.join(map(str, sorted(ids)))})" if ids else "false")
 
 
-def hold(parsed: DataFrame, tables: Iterable[Table], partitions: int | None = None) -> Held:
+def hold(parsed: DataFrame, plan: Plan, partitions: int | None = None) -> Held:
     """Hold parsed documents from the first query that reads them, each place that tables are cut from as a column.
 
     A table's query reads the columns of its own places alone. Documents that an executor loses are parsed again.
 
     Args:
         parsed: as :func:`mlbsdk.runtime.parse.parse` returns it.
-        tables: those that are cut from it.
+        plan: the plan that it was parsed by.
         partitions: how many tasks read them; by default as many as parse.
     """
     from pyspark import StorageLevel
 
-    places = Places.of(tables)
+    places = Places.of(plan.tables)
     held = split(parsed, places).persist(StorageLevel.MEMORY_AND_DISK)
 
     def give_back() -> None:
         held.unpersist()
 
     frame = held if partitions is None else held.coalesce(partitions)
-    return Held(frame, places, frame.select(*INTAKE_COLUMNS), give_back)
+    return Held(plan, frame, places, frame.select(*INTAKE_COLUMNS), give_back)
 
 
 def split(parsed: DataFrame, places: Places) -> DataFrame:

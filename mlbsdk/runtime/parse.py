@@ -44,7 +44,8 @@ def parse(raw: DataFrame, plan: Plan, stamp: RunStamp, keep: tuple[str, ...] = (
         this mapping; null when it is), ``data_bytes`` (of its text), the raw columns ``endpoint, method, params, url,
         status_code``, ``run_id``, ``transformed_at``, ``document_columns`` (struct of the key and what child tables
         inherit) and ``document``.
-        Every leaf of ``document`` is text: types are applied, and failures seen, when tables are cut.
+        Every leaf of ``document`` is text, unless the plan has its type in JSON: types are applied, and failures seen,
+        when tables are cut.
     """
     with Over(with_rescued(raw, plan)) as over:
         return over.run(query(plan, over.name, stamp, keep))
@@ -145,13 +146,18 @@ def _time_in_document(plan: Plan) -> str:
     return f"try_to_timestamp({reach('__document', origin.path)}, {literal(pattern)})"
 
 
+def misread(plan: Plan) -> tuple[str, str]:
+    """Return the problems of captures that Spark's parser refuses: no JSON, or another shape than was looked for."""
+    shape = "a part of it has another shape than the mapping says (an object or array where a value is, or the reverse)"
+    # With a key that could be read it is JSON; without one there is no telling.
+    return "it is not JSON, or is cut off" + ("" if plan.key else f"; or {shape}"), shape
+
+
 def _problem(plan: Plan, captured_at: str) -> str:
     """Say why a capture is no document of this mapping; null when it is."""
     no_key, missing = _no_key(plan) if plan.key else _no_items(plan)
+    unread, shape = misread(plan)
     other = is_of_other("__endpoint", "__method", plan.endpoint, (plan.method, *plan.also_methods))
-    shape = "a part of it has another shape than the mapping says (an object or array where a value is, or the reverse)"
-    # With a key that could be read it is JSON; without one there is no telling.
-    unread = "it is not JSON, or is cut off" + ("" if plan.key else f"; or {shape}")
     return (
         "CASE WHEN __is_empty THEN 'it is empty' "
         f"WHEN __is_corrupt AND {no_key} THEN {literal(unread)} "

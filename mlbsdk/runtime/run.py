@@ -19,6 +19,7 @@ from mlbsdk.plugins import Plugins
 from mlbsdk.report import RunReport
 from mlbsdk.runtime.engines import Engines
 from mlbsdk.runtime.interpreting import interpreting
+from mlbsdk.runtime.kept_queries import kept_queries
 from mlbsdk.runtime.preparation import (
     DEFAULT_TARGET,
     find_transform,
@@ -31,7 +32,8 @@ from mlbsdk.runtime.preparation import (
     writer_needs,
 )
 from mlbsdk.runtime.selection import OwnCaptures, conditions
-from mlbsdk.runtime.session import is_brief, session
+from mlbsdk.runtime.session import is_here, session
+from mlbsdk.runtime.standing import STANDING_BYTES, StandingQueries
 from mlbsdk.runtime.storage import Storages
 from mlbsdk.runtime.transformation import OnError, TransformMode, transformation_for
 from mlbsdk.runtime.watchers import Watchers
@@ -71,7 +73,7 @@ class RunRequest:
     """What events tell of the run."""
     ends_process: bool = False
     """Whether the process ends with this run, as the command line's does: for few captures it gets a Java that is
-    quick at once instead of quicker in the long run."""
+    quick at once instead of quicker in the long run, and nothing is kept for a next run."""
 
 
 def run(
@@ -95,7 +97,7 @@ def run(
         MlbsdkError: see :mod:`mlbsdk.errors`; the report so far is saved and listeners are told before it is raised.
     """
     with prepared(request, plugins or Plugins.load()) as one:
-        return one.run(listeners, spark)
+        return one.run(listeners, spark, ends_after=one.size if request.ends_process else None)
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,7 @@ class PreparedRun:
         listeners: tuple[RunListener, ...] = (),
         spark: SparkSession | None = None,
         needs: Iterable[SparkRequirements] = (),
+        ends_after: int | None = None,
     ) -> RunReport:
         """Run it, once.
 
@@ -130,6 +133,8 @@ class PreparedRun:
             listeners: watchers besides those that plugins declare.
             spark: the session to use; by default one is made.
             needs: what a session that is made must have besides, for runs that come after.
+            ends_after: bytes of JSON text, of this and those runs, after which the process ends; None if it goes on, or
+                nobody knows.
 
         Raises:
             MlbsdkError: as :func:`run`.
@@ -138,8 +143,7 @@ class PreparedRun:
         watchers = Watchers.made(listeners, plugins, report)
         with watchers.told():
             with watchers.phase("start"):
-                brief = request.ends_process and is_brief(self.size)
-                spark = spark or session([*self.needs, *needs], request.spark, request.log_file, brief=brief)
+                spark = spark or session([*self.needs, *needs], request.spark, request.log_file, ends_after=ends_after)
                 self.storages.use_in(spark)
             kind = plugins.call(self.transform, transformation_for, self.transform.name, self.transform.make)
             steps = kind(
@@ -151,7 +155,7 @@ class PreparedRun:
                 report=report,
                 engines=self.engines,
             )
-            with interpreting(spark, self.size):
+            with interpreting(spark, self.size), self._standing(spark, steps.plan) as steps.standing:
                 try:
                     with watchers.phase("read"):
                         with plugins.running(self.source_decl, "reading"):
@@ -168,6 +172,16 @@ class PreparedRun:
                     steps.release()
             watchers.batch_written(0)
         return report
+
+    @contextlib.contextmanager
+    def _standing(self, spark: SparkSession, plan: Plan) -> Iterator[StandingQueries | None]:
+        """Give queries that later runs of this process use too, where the captures are few enough for them."""
+        is_few = self.size is not None and self.size <= STANDING_BYTES
+        if self.request.ends_process or not is_few or not is_here(spark.sparkContext.master):
+            yield None
+            return
+        with kept_queries(spark, plan) as queries:
+            yield queries
 
     def _note_nothing(self) -> None:
         """Say that there was nothing of what was asked for, which may be a slip."""

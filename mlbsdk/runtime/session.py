@@ -24,11 +24,12 @@ if TYPE_CHECKING:
 
 _JOINED = ("spark.sql.extensions", "spark.jars.packages", "spark.jars.excludes")
 _JAVA_OPTIONS = "spark.driver.extraJavaOptions"
-#: For a process that ends after some seconds of work. Java's second compiler takes longer than it gives back there, and
-#: with few rows there is little to collect.
-_BRIEF = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
-#: Work on up to this much JSON text, some forty games, is brief.
-BRIEF_BYTES = 32 * 1024 * 1024
+#: Java's options in a process that ends after work on so many bytes of JSON text: forty games, and some two hundred.
+#: Its second compiler takes longer than it gives back in seconds, and its usual collector works beside the program.
+_ENDING = (
+    (32 * 1024 * 1024, ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")),
+    (192 * 1024 * 1024, ("-XX:+UseParallelGC",)),
+)
 
 
 def java_home(environment: Mapping[str, str]) -> Path:
@@ -85,17 +86,12 @@ def is_here(master: str | None) -> bool:
     return master is not None and (master == "local" or master.startswith("local["))
 
 
-def is_brief(size: int | None) -> bool:
-    """Whether work on so many bytes of JSON text takes seconds; None is not known, and taken for many."""
-    return size is not None and size <= BRIEF_BYTES
-
-
 def session(
     requirements: Iterable[SparkRequirements] = (),
     settings: Mapping[str, str] | None = None,
     log_file: Path | None = None,
     *,
-    brief: bool = False,
+    ends_after: int | None = None,
 ) -> SparkSession:
     """Return the active Spark session, or make one.
 
@@ -103,7 +99,7 @@ def session(
         requirements: what the plugins in use need; lists of packages and extensions are joined.
         settings: Spark settings of the user, which win.
         log_file: where Spark's and Java's own output goes.
-        brief: whether the process ends after some seconds of work.
+        ends_after: bytes of JSON text after which the process ends; None if it goes on, or nobody knows.
 
     Raises:
         EnvironmentProblem: Java or Spark can't start, and the message names the log file; or the active session is in
@@ -122,7 +118,7 @@ def session(
     if "utf" not in locale.lower():
         os.environ["LC_ALL"] = "C.UTF-8"  # Java reads file names beyond ASCII in the locale's encoding
     log_file = log_file.absolute() if log_file is not None else None
-    wanted = spark_settings(requirements, submitted(os.environ) | dict(settings or {}), log_file, brief=brief)
+    wanted = spark_settings(requirements, submitted(os.environ) | dict(settings or {}), log_file, ends_after=ends_after)
     packages = [name for name in wanted.pop("spark.jars.packages", "").split(",") if name]
     missing = not_baked(packages, own_folder())
     if missing:
@@ -158,9 +154,9 @@ def spark_settings(
     settings: Mapping[str, str],
     log_file: Path | None = None,
     *,
-    brief: bool = False,
+    ends_after: int | None = None,
 ) -> dict[str, str]:
-    """Return all settings of a session."""
+    """Return all settings of a session; arguments as for :func:`session`."""
     cores = os.cpu_count() or 1
     wanted = {
         "spark.master": master_of(settings, os.environ),
@@ -194,7 +190,8 @@ def spark_settings(
         # takes longer than opening files does, so tasks get shares of equal size: Spark counts 4 MB more a file.
         wanted["spark.sql.files.openCostInBytes"] = "524288"
     java_options = [f"-Dlog4j2.configurationFile={_log4j_file(log_file).as_uri()}"] if log_file is not None else []
-    java_options += _BRIEF if brief and is_here(wanted["spark.master"]) else ()
+    if ends_after is not None and is_here(wanted["spark.master"]):
+        java_options += next((options for most, options in _ENDING if ends_after <= most), ())
     joined: dict[str, list[str]] = {name: [] for name in _JOINED}
     for requirement in requirements:
         joined["spark.jars.packages"] += requirement.packages

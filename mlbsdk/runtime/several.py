@@ -16,7 +16,6 @@ from mlbsdk.plugins import Plugins
 from mlbsdk.report import RunReport
 from mlbsdk.runtime.preparation import find_transform
 from mlbsdk.runtime.run import PreparedRun, RunRequest, prepared
-from mlbsdk.runtime.session import is_brief
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -187,7 +186,7 @@ def _run_in_order(
     parents = _parents({one.transform.name: one for one in ready})
     needs = [need for one in ready for need in one.needs]
     sizes = [one.size for one in ready]
-    brief = is_brief(sum(size for size in sizes if size is not None)) and None not in sizes
+    of_all = None if None in sizes else sum(size for size in sizes if size is not None)
     for one in _in_order(ready, parents):
         name = one.transform.name
         failed = next((parent for parent in parents[name] if parent in (*found.problems, *found.skipped)), None)
@@ -197,8 +196,7 @@ def _run_in_order(
         found.runs.append(one.report)
         one.report.context = replace(one.report.context, parent=parent)
         try:
-            request = replace(one.request, ends_process=one.request.ends_process and brief)
-            replace(one, request=request).run(listeners, spark, needs)
+            one.run(listeners, spark, needs, of_all if one.request.ends_process else None)
         except MlbsdkError as problem:
             found.problems[name] = problem
     return found

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
 import tempfile
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
@@ -48,7 +47,8 @@ class StandingQueries:
     def __init__(self, spark: SparkSession, plan: Plan) -> None:
         self.spark = spark
         self.plan = plan
-        self._folder = Path(tempfile.mkdtemp(prefix="mlbsdk-standing-"))
+        # It goes with the process too, where the queries were kept till then.
+        self._folder = tempfile.TemporaryDirectory(prefix="mlbsdk-standing-")
         self._made: _Queries | None = None
 
     def take(self, raw: DataFrame, stamp: RunStamp) -> Held:
@@ -61,7 +61,8 @@ class StandingQueries:
         Returns:
             The parsed documents with all tables ready, until it is released.
         """
-        new, file = self._folder / "batch.new", self._folder / "batch.json"
+        folder = Path(self._folder.name)
+        new, file = folder / "batch.new", folder / "batch.json"
         with new.open("w", encoding="ascii") as texts:
             texts.writelines(_texts(raw, stamp))
         new.replace(file)
@@ -71,15 +72,17 @@ class StandingQueries:
 
     def close(self) -> None:
         """Let go of the queries and the file."""
-        if self._made is not None:
+        # A context that was stopped has let go of all queries itself.
+        if self._made is not None and self.spark.sparkContext._jsc is not None:
             self._made.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.cleanup()
 
 
 class _Queries:
     """The queries over a file of raw rows."""
 
     def __init__(self, spark: SparkSession, plan: Plan, file: Path, stamp: RunStamp) -> None:
+        self._plan = plan
         self._places = Places.of(plan.tables)
         self._parsed = split(parse_stamped(_rows(spark, file), plan), self._places).persist()
         # The view stays: dropping it would have Spark forget what is persisted before the queries are planned.
@@ -95,7 +98,9 @@ class _Queries:
     def held(self) -> Held:
         """Hold what the file has now, from the first query that reads it until it is released."""
         self._blocks.persist(self._level)
-        return Held(self._parsed, self._places, self._intake, lambda: self._blocks.unpersist(True), self._ready)
+        return Held(
+            self._plan, self._parsed, self._places, self._intake, lambda: self._blocks.unpersist(True), self._ready
+        )
 
     def _cut(self, table: Table, stamp: RunStamp) -> DataFrame:
         return self._view.run(query(table, self._view.name, stamp, self._places.reach))

@@ -30,7 +30,8 @@ from mlbsdk.runtime.batch import Batch, Document, TableRows, TableWritten, key_v
 from mlbsdk.runtime.cut import RunStamp
 from mlbsdk.runtime.engines import Engines
 from mlbsdk.runtime.held import Held, hold
-from mlbsdk.runtime.parse import ParsedDocument, parse
+from mlbsdk.runtime.json_types import sampled, with_json_types
+from mlbsdk.runtime.parse import ParsedDocument, misread, parse
 from mlbsdk.runtime.raw import RAW_SCHEMA, RawBatch
 from mlbsdk.runtime.session import is_here, refuse_ansi
 from mlbsdk.runtime.standing import STANDING_BYTES, StandingQueries
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 
 #: Batches of at most this much JSON text may leave Spark as Arrow where Spark runs on this machine.
 SMALL_BATCH_BYTES = 512 * 1024 * 1024
+#: More JSON text than this is parsed with the types of its values: below, Spark is done before a sample would be read.
+TYPED_BYTES = 8 * 1024 * 1024
 #: The Spark setting that, set to ``false``, lets Spark commit small batches too.
 ARROW = "spark.mlbsdk.arrow"
 
@@ -210,7 +213,13 @@ class BaseTransformation:
         self.validate_schema(source)
         self.release()
         held = self._held = self._hold(source)
-        self.intake = self._take_in(held.intake)
+        found = held.intake.collect()
+        if held.is_typed and not {row["problem"] for row in found}.isdisjoint(misread(self.plan)):
+            # A capture may only differ from the sample that the types were taken from.
+            self.release()
+            held = self._held = self._hold(source, as_text=True)
+            found = held.intake.collect()
+        self.intake = self._take_in(found)
         self._report_intake()
         self._look_for_drift(source)
         for wanted in (self.intake.newest, self.intake.distinct):
@@ -221,8 +230,8 @@ class BaseTransformation:
     def _cut(self, held: Held, table: Table) -> DataFrame:
         """Cut one table. Kept rows come from every capture, so that batches of one or of many end alike."""
         if table.on_missing == "delete" or (self.plan.key and len(self.intake.distinct) == 1):
-            return held.cut(table, self.stamp, self.intake.newest)
-        return newest_rows(held.cut(table, self.stamp, self.intake.distinct), table, self.intake.order)
+            return held.cut(table.name, self.stamp, self.intake.newest)
+        return newest_rows(held.cut(table.name, self.stamp, self.intake.distinct), table, self.intake.order)
 
     def write_targets(self, tables: Mapping[str, DataFrame], batch_id: int = 0) -> dict[str, TableWritten]:
         """Judge all tables, then write them.
@@ -252,14 +261,21 @@ class BaseTransformation:
             entry.deleted += change.deleted
         return written
 
-    def _hold(self, raw: DataFrame) -> Held:
-        """Parse the raw rows and hold the documents: in standing queries where there are some and the rows are few."""
+    def _hold(self, raw: DataFrame, *, as_text: bool = False) -> Held:
+        """Parse the raw rows and hold the documents.
+
+        Few rows go through standing queries where there are some. Values of many are parsed with the types that they
+        have in JSON, unless all are wanted ``as_text``.
+        """
         if self.standing is not None and self._fits(raw):
             return self.standing.take(raw, self.stamp)
-        parsed = parse(raw, self.plan, self.stamp)
+        size = self._raw.size if self._raw is not None else None
+        is_large = size is None or size > TYPED_BYTES
+        plan = self.plan if as_text or not is_large else with_json_types(self.plan, sampled(raw))
+        parsed = parse(raw, plan, self.stamp)
         # Tables are cut side by side here, and each task generates its code anew: a thread's share of the cores each.
         share = max(1, self.spark.sparkContext.defaultParallelism // THREADS) if self._is_here() else None
-        return hold(parsed, self.plan.tables, share)
+        return hold(parsed, plan, share)
 
     def _fits(self, raw: DataFrame) -> bool:
         """Whether a batch's text is small enough for standing queries."""
@@ -280,9 +296,9 @@ class BaseTransformation:
 
     # Intake
 
-    def _take_in(self, found_rows: DataFrame) -> Intake:
+    def _take_in(self, rows: Iterable[Any]) -> Intake:
         types = {column.name: column.type.name for column in self.plan.document_columns}
-        found = [self._as_parsed(row, types) for row in found_rows.collect()]
+        found = [self._as_parsed(row, types) for row in rows]
         rejected = [Rejected(_plain(doc.row_id), doc.problem) for doc in found if doc.problem is not None]
         good = [doc for doc in found if doc.problem is None]
         in_order = sorted(good, key=_capture_order)

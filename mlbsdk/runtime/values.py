@@ -19,6 +19,11 @@ def typed(value: str, type: ColumnType) -> str:
     return value if type.spark == "string" else f"cast({value} AS {type.spark})"
 
 
+def finite(value: str) -> str:
+    """Return a double; null where it is infinite or no number."""
+    return f"CASE WHEN abs({value}) < double('Infinity') THEN {value} END"
+
+
 def misfit(text: str, value: str, type: ColumnType) -> str:
     """Return whether a text that is there did not fit its type."""
     failed = f"{text} IS NOT NULL AND {value} IS NULL"

@@ -25,6 +25,7 @@ from mlbsdk.quality.quarantine import NAME as QUARANTINE
 from mlbsdk.quality.quarantine import QuarantineQuery
 from mlbsdk.runtime.addresses import child
 from mlbsdk.runtime.batch import NO_DECISIONS, Batch, Decisions, TableRows, TableWritten
+from mlbsdk.runtime.spark_conf import setting
 from mlbsdk.runtime.storage import read_text
 from mlbsdk.runtime.threads import in_threads
 from mlbsdk.writers import found, quarantined
@@ -285,12 +286,5 @@ def is_data(path: str, format: str) -> bool:
 @contextlib.contextmanager
 def standard_timestamps(spark: SparkSession | None) -> Iterator[None]:
     """Have Spark write Parquet timestamps as the standard says, as Arrow does: its default INT96 has no time zone."""
-    if spark is None:
+    with contextlib.nullcontext() if spark is None else setting(spark, _TIMESTAMPS, "TIMESTAMP_MICROS"):
         yield
-        return
-    before = spark.conf.get(_TIMESTAMPS) or "INT96"
-    spark.conf.set(_TIMESTAMPS, "TIMESTAMP_MICROS")
-    try:
-        yield
-    finally:
-        spark.conf.set(_TIMESTAMPS, before)

@@ -14,6 +14,7 @@ from mlbsdk.mapping.differences import StoredTable
 from mlbsdk.mapping.plan import LINEAGE, Table
 from mlbsdk.runtime.addresses import escaped
 from mlbsdk.runtime.arrow import arrow_schema
+from mlbsdk.runtime.spark_conf import setting
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -108,14 +109,11 @@ def read_stored(spark: SparkSession, format: str, path: str, table: str) -> Data
     """
     from pyspark.errors import AnalysisException
 
-    before = spark.conf.get(_GUESSING, "true")
-    spark.conf.set(_GUESSING, "false")
     try:
-        return spark.read.format(format).option("mergeSchema", "true").load(escaped(path))
+        with setting(spark, _GUESSING, "false"):
+            return spark.read.format(format).option("mergeSchema", "true").load(escaped(path))
     except AnalysisException as problem:
         raise no_table(format, table, path) from problem
-    finally:
-        spark.conf.set(_GUESSING, before or "true")
 
 
 def no_table(format: str, table: str, path: str) -> SourceError:

@@ -35,9 +35,11 @@ def test_the_rows_are_the_same_and_say_nothing_of_checks(spark: SparkSession, tm
 
     def made(name: str, *plugins: Any) -> Warehouse:
         warehouse = Warehouse(tmp_path / name)
-        run(
-            RunRequest(name="mini.game", mapping=MAPPING, source=source, target=warehouse.target), *plugins, spark=spark
+        # Of a process that ends, so that both have queries of their own.
+        request = RunRequest(
+            name="mini.game", mapping=MAPPING, source=source, target=warehouse.target, ends_process=True
         )
+        run(request, *plugins, spark=spark)
         return warehouse
 
     whole = made("whole")

@@ -32,3 +32,24 @@ def test_the_cores_of_the_driver_say_nothing_about_a_cluster(master: str) -> Non
         ]
         == "7"
     )
+
+
+@pytest.mark.parametrize(
+    ("ends_after", "options"),
+    [
+        (None, ""),
+        (0, "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"),
+        (32 << 20, "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"),
+        (40 << 20, "-XX:+UseParallelGC"),
+        (200 << 20, ""),
+    ],
+)
+def test_a_process_that_ends_gets_a_java_for_what_it_has_to_do(ends_after: int | None, options: str) -> None:
+    def java_options(master: str, **settings: str) -> str:
+        found = spark_settings([], {"spark.master": master} | settings, ends_after=ends_after)
+        return found["spark.driver.extraJavaOptions"]
+
+    assert java_options("local[*]") == options
+    assert java_options("spark://host:7077") == ""
+    own = java_options("local[*]", **{"spark.driver.extraJavaOptions": "-Xss8m"})
+    assert own == f"{options} -Xss8m".strip()  # the last one counts
