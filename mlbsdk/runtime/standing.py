@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 
     from mlbsdk.mapping.plan import Plan, Table
 
-#: Up to this much JSON text goes through standing queries, some ten games: Java's JSON reader takes texts of 20 MB.
-STANDING_BYTES = 8 * 1024 * 1024
+#: Up to this much JSON text goes through standing queries: a day's sixteen games.
+STANDING_BYTES = 14 * 1024 * 1024
+#: Java's JSON reader takes texts of 20 million characters, and no longer ones.
+_LONGEST = 20_000_000
 _STAMP = {"run_id": "string", "transformed_at": "timestamp"}
 
 
@@ -51,7 +53,7 @@ class StandingQueries:
         self._folder = tempfile.TemporaryDirectory(prefix="mlbsdk-standing-")
         self._made: _Queries | None = None
 
-    def take(self, raw: DataFrame, stamp: RunStamp) -> Held:
+    def take(self, raw: DataFrame, stamp: RunStamp) -> Held | None:
         """Put a batch's raw rows where the queries read them.
 
         Args:
@@ -59,12 +61,16 @@ class StandingQueries:
             stamp: the run.
 
         Returns:
-            The parsed documents with all tables ready, until it is released.
+            The parsed documents with all tables ready, until it is released; None if a capture is too long for these
+            queries, whose size was not known exactly.
         """
         folder = Path(self._folder.name)
         new, file = folder / "batch.new", folder / "batch.json"
         with new.open("w", encoding="ascii") as texts:
-            texts.writelines(_texts(raw, stamp))
+            for text in _texts(raw, stamp):
+                if len(text) > _LONGEST:
+                    return None
+                texts.write(text)
         new.replace(file)
         if self._made is None:
             self._made = _Queries(self.spark, self.plan, file, stamp)

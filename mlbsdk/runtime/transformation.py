@@ -268,7 +268,9 @@ class BaseTransformation:
         have in JSON, unless all are wanted ``as_text``.
         """
         if self.standing is not None and self._fits(raw):
-            return self.standing.take(raw, self.stamp)
+            held = self.standing.take(raw, self.stamp)
+            if held is not None:
+                return held
         size = self._raw.size if self._raw is not None else None
         is_large = size is None or size > TYPED_BYTES
         plan = self.plan if as_text or not is_large else with_json_types(self.plan, sampled(raw))

@@ -14,6 +14,7 @@ from mlbsdk.mapping.compile import compile_mapping
 from mlbsdk.mapping.load import LoadedMapping, load_file
 from mlbsdk.plugin import BaseTransformation
 from mlbsdk.report import RunReport
+from mlbsdk.runtime import standing as standing_module
 from mlbsdk.runtime import transformation as module
 from mlbsdk.runtime.arrow import table_rows
 from mlbsdk.runtime.sources import FileSource
@@ -146,6 +147,25 @@ def test_a_large_batch_goes_through_queries_of_its_own(
     monkeypatch.setattr(module, "STANDING_BYTES", 10)
     assert rows(steps(spark, mini, folder, standing)) == rows(steps(spark, mini, folder))
     assert standing._made is None
+
+
+def test_a_capture_that_is_longer_than_was_known_goes_through_queries_of_its_own(
+    spark: SparkSession,
+    mini: LoadedMapping,
+    standing: StandingQueries,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one = steps(spark, mini, save(tmp_path / "short", [Capture(1, 0)]), standing)
+    assert rows(one)["mini.games"]
+    made = standing._made
+    assert made is not None
+    folder = save(tmp_path / "captures", [Capture(1, 0), Capture(2, 0)])
+    monkeypatch.setattr(standing_module, "_LONGEST", 100)
+    assert rows(steps(spark, mini, folder, standing)) == rows(steps(spark, mini, folder))
+    monkeypatch.undo()
+    assert rows(steps(spark, mini, folder, standing)) == rows(steps(spark, mini, folder))
+    assert standing._made is made
 
 
 def test_where_executors_can_be_lost_documents_stay_persisted_while_tables_are_cut(
