@@ -30,6 +30,15 @@ _ENDING = (
     (32 * 1024 * 1024, ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")),
     (192 * 1024 * 1024, ("-XX:+UseParallelGC",)),
 )
+#: In any other process. Held documents are arrays of megabytes, which need a whole region of the heap each, or several
+#: in a row; and while native code reads an array (compression does) nothing is collected, which Java gives up on after
+#: two tries: a season's run in a process that had done others ended there, out of memory.
+_LASTING = (
+    "-XX:+IgnoreUnrecognizedVMOptions",
+    "-XX:+UnlockDiagnosticVMOptions",
+    "-XX:GCLockerRetryAllocationCount=100",
+    "-XX:G1HeapRegionSize=8m",
+)
 
 
 def java_home(environment: Mapping[str, str]) -> Path:
@@ -190,8 +199,9 @@ def spark_settings(
         # takes longer than opening files does, so tasks get shares of equal size: Spark counts 4 MB more a file.
         wanted["spark.sql.files.openCostInBytes"] = "524288"
     java_options = [f"-Dlog4j2.configurationFile={_log4j_file(log_file).as_uri()}"] if log_file is not None else []
-    if ends_after is not None and is_here(wanted["spark.master"]):
-        java_options += next((options for most, options in _ENDING if ends_after <= most), ())
+    if is_here(wanted["spark.master"]):
+        ending = () if ends_after is None else (options for most, options in _ENDING if ends_after <= most)
+        java_options += next(iter(ending), _LASTING)
     joined: dict[str, list[str]] = {name: [] for name in _JOINED}
     for requirement in requirements:
         joined["spark.jars.packages"] += requirement.packages

@@ -34,14 +34,20 @@ def test_the_cores_of_the_driver_say_nothing_about_a_cluster(master: str) -> Non
     )
 
 
+LASTING = (
+    "-XX:+IgnoreUnrecognizedVMOptions -XX:+UnlockDiagnosticVMOptions -XX:GCLockerRetryAllocationCount=100 "
+    "-XX:G1HeapRegionSize=8m"
+)
+
+
 @pytest.mark.parametrize(
     ("ends_after", "options"),
     [
-        (None, ""),
+        (None, LASTING),
         (0, "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"),
         (32 << 20, "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"),
         (40 << 20, "-XX:+UseParallelGC"),
-        (200 << 20, ""),
+        (200 << 20, LASTING),
     ],
 )
 def test_a_process_that_ends_gets_a_java_for_what_it_has_to_do(ends_after: int | None, options: str) -> None:
