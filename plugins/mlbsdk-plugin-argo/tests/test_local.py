@@ -442,7 +442,11 @@ def test_interrupted_at_any_point_and_called_again_it_ends_the_same(lab: Lab, en
         process.send_signal(ending)  # nothing, where it has ended by itself
         printed, said = process.communicate(timeout=30)
         interrupted += process.returncode in (130, -signal.SIGKILL)
-        assert process.returncode in (0, 130, -signal.SIGKILL), said
+        if process.returncode == -signal.SIGINT:
+            # It was done: a Python that shuts down has given its signal handlers back before it is gone.
+            assert json.loads(printed)["status"] == "Succeeded", said
+        else:
+            assert process.returncode in (0, 130, -signal.SIGKILL), said
         if process.returncode == 130 and printed:
             assert json.loads(printed)["status"] == "Interrupted"
     process = run_command(lab, document)
