@@ -264,7 +264,7 @@ def _ready(column: Column, number: int) -> str:
         return "__transformed_at"
     origin = column.origin
     if isinstance(origin, FromJson):
-        value = name(f"__v_{number}")
+        value = _text_name(column, number)
         return finite(value) if _may_be_infinite(column) else value
     if isinstance(origin, FromDocument):
         return f"__document_columns.{name(origin.name)}"
@@ -305,9 +305,9 @@ def _broken(kind: str, column: Column, number: int) -> str:
         return f"{value} IS NULL"
     if kind == "length":
         return f"length({value}) > {column.type.length}"
-    if _may_be_infinite(column):
-        return f"{name(f'__v_{number}')} IS NOT NULL AND {value} IS NULL"
-    return misfit(_text_name(column, number), value, column.type) if has_text(column) else expression_misfit(column)
+    if has_text(column) or _may_be_infinite(column):
+        return misfit(_text_name(column, number), value, column.type)
+    return expression_misfit(column)
 
 
 def _failed(table: Table) -> str:

@@ -48,7 +48,7 @@ def with_parsed(raw: str, document: Node, *, values: Iterable[str] = ENVELOPE_VA
     wanted = tuple(values)
     fields = _fields(document, (*wanted, *([CORRUPT] if corrupt else [])))
     given = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": CORRUPT} if corrupt else {}
-    if _has_types(document):
+    if has_types(document):
         # The text of a capture says more of these than that they are no numbers.
         given["allowNonNumericNumbers"] = "false"
     listed = ", ".join(f"{literal(key)}, {literal(value)}" for key, value in given.items())
@@ -85,10 +85,10 @@ def spark_type(node: Node) -> str:
     return f"array<{spark_type(node.item)}>" if node.kind == "array" else f"map<string,{spark_type(node.item)}>"
 
 
-def _has_types(node: Node) -> bool:
+def has_types(node: Node) -> bool:
     """Whether a leaf in a node is parsed as something else than text."""
     inside = [*node.fields.values(), *([node.item] if node.item is not None else [])]
-    return node.type != "string" or any(map(_has_types, inside))
+    return node.type != "string" or any(map(has_types, inside))
 
 
 def envelope_value(key: str) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mlbsdk.mapping.plan import FromJson
 from mlbsdk.runtime.cut import RunStamp, query
+from mlbsdk.runtime.envelopes import has_types
 from mlbsdk.runtime.places import Places
 from mlbsdk.runtime.sql import Over, name
 
@@ -63,8 +63,7 @@ class Held:
     @property
     def is_typed(self) -> bool:
         """Whether some values were parsed with the type that they have in JSON."""
-        origins = (column.origin for table in self.plan.tables for column in table.columns)
-        return any(isinstance(origin, FromJson) and origin.is_typed for origin in origins)
+        return has_types(self.plan.document)
 
     def cut(self, table: str, stamp: RunStamp, wanted: frozenset[int]) -> DataFrame:
         """Return the rows of one table from captures that were chosen: what :func:`mlbsdk.runtime.cut.cut` returns."""

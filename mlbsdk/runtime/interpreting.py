@@ -6,6 +6,8 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from mlbsdk.runtime.spark_conf import setting
+
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
@@ -28,10 +30,7 @@ def interpreting(spark: SparkSession, size: int | None) -> Iterator[None]:
     """
     few = size is not None and size <= FEW_BYTES
     free = [name for name, (default, _) in _SETTINGS.items() if few and spark.conf.get(name, default) == default]
-    for name in free:
-        spark.conf.set(name, _SETTINGS[name][1])
-    try:
-        yield
-    finally:
+    with contextlib.ExitStack() as stack:
         for name in free:
-            spark.conf.unset(name)
+            stack.enter_context(setting(spark, name, _SETTINGS[name][1]))
+        yield

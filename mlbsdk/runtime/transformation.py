@@ -271,7 +271,7 @@ class BaseTransformation:
             held = self.standing.take(raw, self.stamp)
             if held is not None:
                 return held
-        size = self._raw.size if self._raw is not None else None
+        size = self._known_size
         is_large = size is None or size > TYPED_BYTES
         plan = self.plan if as_text or not is_large else with_json_types(self.plan, sampled(raw))
         parsed = parse(raw, plan, self.stamp)
@@ -281,10 +281,15 @@ class BaseTransformation:
 
     def _fits(self, raw: DataFrame) -> bool:
         """Whether a batch's text is small enough for standing queries."""
-        size = self._raw.size if self._raw is not None else None
+        size = self._known_size
         if size is None:
             size = raw.selectExpr("coalesce(sum(octet_length(data)), 0)").collect()[0][0]
         return size <= STANDING_BYTES
+
+    @property
+    def _known_size(self) -> int | None:
+        """Bytes of JSON text of the batch, as its source says; None where it does not."""
+        return self._raw.size if self._raw is not None else None
 
     def _is_here(self) -> bool:
         """Whether Spark runs on this machine."""
@@ -506,7 +511,7 @@ class BaseTransformation:
     def _is_small(self) -> bool:
         """Whether this batch's rows may be held by the driver: Spark runs here and the captures are few."""
         allowed = self.spark.conf.get(ARROW, "true") != "false"
-        known = self._raw.size if self._raw is not None else None
+        known = self._known_size
         return self._is_here() and allowed and is_small(self.intake.size if known is None else known)
 
 
