@@ -6,6 +6,7 @@ types and rules of each. The engine in :mod:`mlbsdk.runtime` turns it into DataF
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -209,6 +210,14 @@ class Table:
             return (column.source_path,) if column.source_path else ()
         found = (path for name in column.origin.columns for path in self.source_paths(self.column(name)))
         return tuple(dict.fromkeys(found))
+
+
+def longest_first(tables: Iterable[Table]) -> list[Table]:
+    """Return tables by how long their rows may take, longest first: tables made side by side end together then.
+
+    Tables that lie deeper in a document have more rows.
+    """
+    return sorted(tables, key=lambda table: (len(table.levels) + 1) * len(table.columns), reverse=True)
 
 
 @dataclass(frozen=True)

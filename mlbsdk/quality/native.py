@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
-from mlbsdk.mapping.plan import LINEAGE, Table
+from mlbsdk.mapping.plan import LINEAGE, Table, longest_first
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -69,8 +69,9 @@ def judge_frames(frames: Mapping[str, DataFrame], tables: Iterable[Table]) -> di
 
     counts: list[DataFrame] = []
     by_name = {table.name: table for table in tables}
-    for name, frame in frames.items():
-        (_, key), *others = unique_checks(by_name[name])
+    for table in longest_first(by_name[name] for name in frames):
+        name, frame = table.name, frames[table.name]
+        (_, key), *others = unique_checks(table)
         checks = F.concat(F.array(F.lit(_ROWS)), F.col(f"{LINEAGE}.quality_checks_failed"))
         counted = frame.select(*_quoted(key), F.explode(checks).alias("__check")).groupBy(*_quoted(key), "__check")
         is_repeated = (F.col("__check") == _ROWS) & (F.col("__n") > 1)

@@ -10,6 +10,7 @@ from mlbsdk.runtime.cut import RunStamp, query
 from mlbsdk.runtime.envelopes import has_types
 from mlbsdk.runtime.places import Places
 from mlbsdk.runtime.sql import Over, name
+from mlbsdk.runtime.threads import in_threads
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -40,7 +41,8 @@ class Held:
         places: the places that the tables are cut from.
         intake: their :data:`INTAKE_COLUMNS`.
         give_back: frees what is held.
-        ready: by table name, tables that are cut already from all captures of the batch.
+        ready: by table name, tables that are cut already from all captures of the batch: by
+            :meth:`cut_from_all`, or by standing queries.
     """
 
     plan: Plan
@@ -49,7 +51,21 @@ class Held:
     intake: DataFrame
     give_back: Callable[[], None]
     ready: Mapping[str, DataFrame] = field(default_factory=dict)
+    _over: Over | None = None
     _chosen: dict[frozenset[int], Over | None] = field(default_factory=dict)
+
+    def cut_from_all(self, stamp: RunStamp) -> None:
+        """Prepare all tables as they are if every capture of the batch counts, as it mostly does.
+
+        Spark analyses their queries meanwhile, which can be done while it parses.
+        """
+        if self.ready:
+            return
+        over = self._over = Over(self.frame).__enter__()
+        frames = in_threads(
+            lambda table: over.run(query(table, over.name, stamp, self.places.reach)), list(self.plan.tables)
+        )
+        self.ready = {table.name: frame for table, frame in zip(self.plan.tables, frames, strict=True)}
 
     def choose(self, wanted: frozenset[int], all: frozenset[int]) -> None:
         """Prepare to cut tables from some of the captures, by document_id; from all of them unfiltered."""
@@ -74,7 +90,7 @@ class Held:
 
     def release(self) -> None:
         """Give back what is held. Not before: dropping a view has Spark forget what is persisted under it."""
-        for over in self._chosen.values():
+        for over in (self._over, *self._chosen.values()):
             if over is not None:
                 over.__exit__()
         self._chosen.clear()
@@ -108,7 +124,7 @@ def hold(parsed: DataFrame, plan: Plan, partitions: int | None = None) -> Held:
         held.unpersist()
 
     frame = held if partitions is None else held.coalesce(partitions)
-    return Held(plan, frame, places, frame.select(*INTAKE_COLUMNS), give_back)
+    return Held(plan, frame, places, held.select(*INTAKE_COLUMNS), give_back)
 
 
 def split(parsed: DataFrame, places: Places) -> DataFrame:

@@ -19,6 +19,8 @@ FEW_STORED_BYTES = 64 * 1024 * 1024
 _SETTINGS = {
     "spark.sql.codegen.factoryMode": ("FALLBACK", "NO_CODEGEN"),
     "spark.sql.codegen.wholeStage": ("true", "false"),
+    # Interpreted, it looks each value up in a cache, which takes longer than most values take to compute.
+    "spark.sql.subexpressionElimination.enabled": ("true", "false"),
 }
 
 

@@ -46,7 +46,8 @@ def reach(start: str, path: tuple[str | int, ...]) -> str:
 
 def let(variable: str, value: str, result: str) -> str:
     """Return a result in which a value stands under a name, and is computed once."""
-    return f"get(transform(array({value}), {variable} -> {result}), 0)"
+    # An aggregate over nothing: transform would copy the result, which may be a whole document.
+    return f"aggregate(array(), {value}, ({variable}, __none) -> {variable}, {variable} -> {result})"
 
 
 class Over:

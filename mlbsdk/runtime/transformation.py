@@ -22,7 +22,7 @@ from mlbsdk.errors import (
 from mlbsdk.mapping.avro import avro_schema, raw_avro_schema
 from mlbsdk.mapping.compile import compile_mapping
 from mlbsdk.mapping.load import LoadedMapping
-from mlbsdk.mapping.plan import CAPTURED_AT, LINEAGE, Plan, Table
+from mlbsdk.mapping.plan import CAPTURED_AT, LINEAGE, Plan, Table, longest_first
 from mlbsdk.quality import native, quarantine
 from mlbsdk.quality.examples import examples_in_arrow, examples_in_frame
 from mlbsdk.report import MOST_EXAMPLES, DocumentsReport, RuleReport, RunReport, TableReport
@@ -212,13 +212,11 @@ class BaseTransformation:
         """
         self.validate_schema(source)
         self.release()
-        held = self._held = self._hold(source)
-        found = held.intake.collect()
+        held, found = self._parsed(source)
         if held.is_typed and not {row["problem"] for row in found}.isdisjoint(misread(self.plan)):
             # A capture may only differ from the sample that the types were taken from.
             self.release()
-            held = self._held = self._hold(source, as_text=True)
-            found = held.intake.collect()
+            held, found = self._parsed(source, as_text=True)
         self.intake = self._take_in(found)
         self._report_intake()
         self._look_for_drift(source)
@@ -260,6 +258,13 @@ class BaseTransformation:
             entry.unchanged += change.unchanged
             entry.deleted += change.deleted
         return written
+
+    def _parsed(self, raw: DataFrame, *, as_text: bool = False) -> tuple[Held, list[Any]]:
+        """Hold the parsed documents, with what is known of each capture; their tables' queries are made meanwhile."""
+        held = self._held = self._hold(raw, as_text=as_text)
+        works: list[Callable[[], Any]] = [held.intake.collect, lambda: held.cut_from_all(self.stamp)]
+        found, _ = in_threads(lambda work: work(), works)
+        return held, found
 
     def _hold(self, raw: DataFrame, *, as_text: bool = False) -> Held:
         """Parse the raw rows and hold the documents.
@@ -395,10 +400,10 @@ class BaseTransformation:
         if small:
             from mlbsdk.runtime.arrow import table_rows
 
-            arrow = dict(
-                in_threads(lambda item: (item[0], table_rows(item[1], by_name[item[0]])), list(tables.items()))
-            )
-            verdicts = {name: native.judge_arrow(by_name[name], rows) for name, rows in arrow.items()}
+            given = longest_first(by_name[name] for name in tables)
+            made = in_threads(lambda table: table_rows(tables[table.name], table), given)
+            arrow = {table.name: rows for table, rows in zip(given, made, strict=True)}
+            verdicts = {name: native.judge_arrow(by_name[name], arrow[name]) for name in tables}
         else:
             verdicts = native.judge_frames(tables, by_name.values())
         self._report_verdicts(verdicts)

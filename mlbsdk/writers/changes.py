@@ -78,6 +78,8 @@ def compare(stored: pa.Table, incoming: pa.Table, table: Table) -> TableWritten:
 
     A row whose every column but transform_timestamp and lineage_metadata is equal counts as unchanged.
     """
+    if not stored.num_rows or not incoming.num_rows:
+        return TableWritten(inserted=incoming.num_rows, deleted=stored.num_rows)
     matched = match(stored, incoming, table)
     was, comes = pc.is_valid(matched["stored"]), pc.is_valid(matched["incoming"])
     unchanged = _count(matched["same"])

@@ -103,7 +103,7 @@ class DeltaWriter:
         Raises:
             WriteError: a table could not be written; the tables before it are, and running again completes the others.
         """
-        tables = [storable(rows) for rows in batch.tables.values()]
+        tables = [storable(rows) for rows in batch.longest_first()]
         with self.house.locked():
             ledger = Ledger(self.house, batch.plan)
             ledger.check(lambda table: self.house.is_delta(self.house.path(table)))

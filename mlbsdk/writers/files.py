@@ -152,7 +152,7 @@ class FileWriter:
         Raises:
             WriteError: a table could not be staged; nothing is published then.
         """
-        tables = [storable(rows) for rows in batch.tables.values()]
+        tables = [storable(rows) for rows in batch.longest_first()]
         with self.house.locked() as still_held:
             self._recover()
             ledger = Ledger(self.house, batch.plan)
