@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.spark
 
 MODE, STAGES = "spark.sql.codegen.factoryMode", "spark.sql.codegen.wholeStage"
+ONCE = "spark.sql.subexpressionElimination.enabled"
 
 
 @pytest.mark.parametrize(
@@ -26,7 +27,7 @@ MODE, STAGES = "spark.sql.codegen.factoryMode", "spark.sql.codegen.wholeStage"
 )
 def test_few_rows_are_interpreted(spark: SparkSession, size: int | None, mode: str, stages: str) -> None:
     with interpreting(spark, size):
-        assert (spark.conf.get(MODE), spark.conf.get(STAGES)) == (mode, stages)
+        assert (spark.conf.get(MODE), spark.conf.get(STAGES), spark.conf.get(ONCE)) == (mode, stages, stages)
     assert (spark.conf.get(MODE), spark.conf.get(STAGES)) == ("FALLBACK", "true")
 
 

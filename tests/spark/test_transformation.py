@@ -17,6 +17,7 @@ from mlbsdk.plugin import BaseTransformation
 from mlbsdk.runtime.raw import RAW_SCHEMA
 from mlbsdk.runtime.run import load_mapping
 from mlbsdk.runtime.sources import FileSource
+from mlbsdk.runtime.sql import Over
 from mlbsdk.runtime.transformation import transformation_for
 from mlbsdk.writers.delta import DeltaWriter
 from tests.mini import MAPPING, Capture, save
@@ -192,6 +193,30 @@ def test_a_run_takes_few_jobs_and_parses_each_document_once(spark: SparkSession,
         assert "from_json" not in plan, name  # cut from what is parsed already
         assert not re.search("Python|ArrowEval", plan), name
         assert "Exchange" not in plan, name  # no row moves between partitions
+
+
+def test_documents_are_parsed_by_more_tasks_than_cut_a_table(spark: SparkSession, live: BaseTransformation) -> None:
+    raw = live.read_source().repartition(5)
+    held, found = live._parsed(raw)
+    assert len(found) == 1
+    assert held.intake.rdd.getNumPartitions() == 5
+    assert {frame.rdd.getNumPartitions() for frame in held.ready.values()} == {1}
+
+
+def test_tables_are_made_while_documents_are_parsed(live: BaseTransformation, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    run = Over.run
+
+    def counted(over: Over, query: str) -> DataFrame:
+        asked.append(query)
+        return run(over, query)
+
+    monkeypatch.setattr(Over, "run", counted)
+    held, _ = live._parsed(live.read_source())
+    made = len(asked)
+    held.choose(frozenset([0]), frozenset([0]))
+    assert held.cut("game.live_game_plays", live.stamp, frozenset([0])) is held.ready["game.live_game_plays"]
+    assert len(asked) == made  # all captures count: nothing is asked again
 
 
 def test_a_run_that_spark_commits_takes_at_most_three_jobs_a_table(
