@@ -8,8 +8,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from mlbsdk.mapping.plan import longest_first
-
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
@@ -132,10 +130,6 @@ class Batch:
     batch_id: int
     documents: tuple[Document, ...]
     tables: dict[str, TableRows] = field(default_factory=dict)
-
-    def longest_first(self) -> list[TableRows]:
-        """Return the tables in the order in which they are best written side by side."""
-        return [self.tables[table.name] for table in longest_first(rows.table for rows in self.tables.values())]
 
 
 @dataclass(frozen=True)

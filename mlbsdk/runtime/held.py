@@ -10,7 +10,7 @@ from mlbsdk.runtime.cut import RunStamp, query
 from mlbsdk.runtime.envelopes import has_types
 from mlbsdk.runtime.places import Places
 from mlbsdk.runtime.sql import Over, name
-from mlbsdk.runtime.threads import in_threads
+from mlbsdk.runtime.threads import for_each_table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -61,11 +61,8 @@ class Held:
         """
         if self.ready:
             return
-        over = self._over = Over(self.frame).__enter__()
-        frames = in_threads(
-            lambda table: over.run(query(table, over.name, stamp, self.places.reach)), list(self.plan.tables)
-        )
-        self.ready = {table.name: frame for table, frame in zip(self.plan.tables, frames, strict=True)}
+        self._over = Over(self.frame).__enter__()
+        self.ready = cut_all(self._over, self.plan, self.places, stamp)
 
     def choose(self, wanted: frozenset[int], all: frozenset[int]) -> None:
         """Prepare to cut tables from some of the captures, by document_id; from all of them unfiltered."""
@@ -103,6 +100,11 @@ class Held:
         # As text: a Column asks Java for each id, which takes seconds for tens of thousands.
         are, ids = ("IN", wanted) if len(wanted) < len(others) else ("NOT IN", others)
         return self.frame.where(f"document_id {are} ({', '.join(map(str, sorted(ids)))})" if ids else "false")
+
+
+def cut_all(parsed: Over, plan: Plan, places: Places, stamp: RunStamp) -> dict[str, DataFrame]:
+    """Return the rows of all tables, by name, from parsed documents as :func:`split` returns them."""
+    return for_each_table(lambda table: parsed.run(query(table, parsed.name, stamp, places.reach)), plan.tables)
 
 
 def hold(parsed: DataFrame, plan: Plan, partitions: int | None = None) -> Held:

@@ -16,18 +16,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlbsdk.runtime.arrow import to_arrow
-from mlbsdk.runtime.cut import RunStamp, query
-from mlbsdk.runtime.held import INTAKE_COLUMNS, Held, split
+from mlbsdk.runtime.cut import RunStamp
+from mlbsdk.runtime.held import INTAKE_COLUMNS, Held, cut_all, split
 from mlbsdk.runtime.parse import parse_stamped
 from mlbsdk.runtime.places import Places
 from mlbsdk.runtime.raw import RAW_SCHEMA
 from mlbsdk.runtime.sql import Over
-from mlbsdk.runtime.threads import in_threads
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-    from mlbsdk.mapping.plan import Plan, Table
+    from mlbsdk.mapping.plan import Plan
 
 #: Up to this much JSON text goes through standing queries: a day's sixteen games.
 STANDING_BYTES = 14 * 1024 * 1024
@@ -93,8 +92,7 @@ class _Queries:
         self._parsed = split(parse_stamped(_rows(spark, file), plan), self._places).persist()
         # The view stays: dropping it would have Spark forget what is persisted before the queries are planned.
         self._view = Over(self._parsed).__enter__()
-        frames = in_threads(lambda table: self._cut(table, stamp), list(plan.tables))
-        self._ready = {table.name: frame for table, frame in zip(plan.tables, frames, strict=True)}
+        self._ready = cut_all(self._view, plan, self._places, stamp)
         self._intake = self._parsed.select(*INTAKE_COLUMNS)
         # The blocks that Spark holds the parsed documents in. There is no public call.
         self._blocks = self._parsed._jdf.queryExecution().withCachedData().cacheBuilder().cachedColumnBuffers()
@@ -107,9 +105,6 @@ class _Queries:
         return Held(
             self._plan, self._parsed, self._places, self._intake, lambda: self._blocks.unpersist(True), self._ready
         )
-
-    def _cut(self, table: Table, stamp: RunStamp) -> DataFrame:
-        return self._view.run(query(table, self._view.name, stamp, self._places.reach))
 
     def close(self) -> None:
         self._parsed.unpersist()

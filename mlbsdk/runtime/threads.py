@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from mlbsdk.mapping.plan import Table, longest_first
 from mlbsdk.runtime.spark_lines import installed_spark
 
 _T = TypeVar("_T")
@@ -21,6 +22,13 @@ def in_threads(work: Callable[[_T], _R], items: list[_T]) -> list[_R]:
         # One wrapper an item: each holds a Java object of local properties, where Spark keeps what is running. Threads
         # that share one lose each other's: "NumberFormatException: Cannot parse null string", now and then.
         return list(pool.map(lambda call, item: call(item), [_inheriting(work) for _ in items], items))
+
+
+def for_each_table(work: Callable[[Table], _R], tables: Iterable[Table]) -> dict[str, _R]:
+    """Do the work for all tables, those first that may take longest, and return the results by name in given order."""
+    given = list(tables)
+    made = dict(in_threads(lambda table: (table.name, work(table)), longest_first(given)))
+    return {table.name: made[table.name] for table in given}
 
 
 def _inheriting(work: Callable[[_T], _R]) -> Callable[[_T], _R]:

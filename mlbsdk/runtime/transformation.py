@@ -22,7 +22,7 @@ from mlbsdk.errors import (
 from mlbsdk.mapping.avro import avro_schema, raw_avro_schema
 from mlbsdk.mapping.compile import compile_mapping
 from mlbsdk.mapping.load import LoadedMapping
-from mlbsdk.mapping.plan import CAPTURED_AT, LINEAGE, Plan, Table, longest_first
+from mlbsdk.mapping.plan import CAPTURED_AT, LINEAGE, Plan, Table
 from mlbsdk.quality import native, quarantine
 from mlbsdk.quality.examples import examples_in_arrow, examples_in_frame
 from mlbsdk.report import MOST_EXAMPLES, DocumentsReport, RuleReport, RunReport, TableReport
@@ -36,7 +36,7 @@ from mlbsdk.runtime.raw import RAW_SCHEMA, RawBatch
 from mlbsdk.runtime.session import is_here, refuse_ansi
 from mlbsdk.runtime.standing import STANDING_BYTES, StandingQueries
 from mlbsdk.runtime.storage import path_of_uri, storage_of
-from mlbsdk.runtime.threads import THREADS, in_threads
+from mlbsdk.runtime.threads import THREADS, for_each_table, in_threads
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -222,8 +222,7 @@ class BaseTransformation:
         self._look_for_drift(source)
         for wanted in (self.intake.newest, self.intake.distinct):
             held.choose(wanted, self.intake.all)
-        frames = in_threads(lambda table: self._cut(held, table), list(self.plan.tables))
-        return {table.name: frame for table, frame in zip(self.plan.tables, frames, strict=True)}
+        return for_each_table(lambda table: self._cut(held, table), self.plan.tables)
 
     def _cut(self, held: Held, table: Table) -> DataFrame:
         """Cut one table. Kept rows come from every capture, so that batches of one or of many end alike."""
@@ -400,10 +399,9 @@ class BaseTransformation:
         if small:
             from mlbsdk.runtime.arrow import table_rows
 
-            given = longest_first(by_name[name] for name in tables)
-            made = in_threads(lambda table: table_rows(tables[table.name], table), given)
-            arrow = {table.name: rows for table, rows in zip(given, made, strict=True)}
-            verdicts = {name: native.judge_arrow(by_name[name], arrow[name]) for name in tables}
+            given = [by_name[name] for name in tables]
+            arrow = for_each_table(lambda table: table_rows(tables[table.name], table), given)
+            verdicts = {name: native.judge_arrow(by_name[name], rows) for name, rows in arrow.items()}
         else:
             verdicts = native.judge_frames(tables, by_name.values())
         self._report_verdicts(verdicts)

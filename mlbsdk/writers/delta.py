@@ -24,7 +24,7 @@ from mlbsdk.quality.quarantine import QuarantineQuery
 from mlbsdk.runtime.addresses import child
 from mlbsdk.runtime.batch import NO_DECISIONS, Batch, Decisions, TableRows, TableWritten
 from mlbsdk.runtime.storage import read_text
-from mlbsdk.runtime.threads import in_threads
+from mlbsdk.runtime.threads import for_each_table
 from mlbsdk.writers import found, quarantined
 from mlbsdk.writers.changes import compare, rows_of
 from mlbsdk.writers.lakehouse import Lakehouse, Ledger, documents_predicate, joining, storable
@@ -103,16 +103,16 @@ class DeltaWriter:
         Raises:
             WriteError: a table could not be written; the tables before it are, and running again completes the others.
         """
-        tables = [storable(rows) for rows in batch.longest_first()]
+        tables = {rows.table.name: storable(rows) for rows in batch.tables.values()}
         with self.house.locked():
             ledger = Ledger(self.house, batch.plan)
             ledger.check(lambda table: self.house.is_delta(self.house.path(table)))
             decisions = ledger.decide(batch.documents)
             ledger.record(batch.documents, batch.run_id)
-            written = in_threads(
-                lambda rows: self._write(rows, decisions.get(rows.table.name, NO_DECISIONS), batch.spark), tables
+            return for_each_table(
+                lambda table: self._write(tables[table.name], decisions.get(table.name, NO_DECISIONS), batch.spark),
+                [rows.table for rows in tables.values()],
             )
-        return {rows.table.name: change for rows, change in zip(tables, written, strict=True)}
 
     def _write(self, rows: TableRows, decisions: Decisions, spark: SparkSession) -> TableWritten:
         path = self.house.path(rows.table.name)

@@ -27,7 +27,7 @@ from mlbsdk.runtime.addresses import child
 from mlbsdk.runtime.batch import NO_DECISIONS, Batch, Decisions, TableRows, TableWritten
 from mlbsdk.runtime.spark_conf import setting
 from mlbsdk.runtime.storage import read_text
-from mlbsdk.runtime.threads import in_threads
+from mlbsdk.runtime.threads import for_each_table
 from mlbsdk.writers import found, quarantined
 from mlbsdk.writers.lakehouse import Lakehouse, Ledger, joining, storable
 from mlbsdk.writers.staging import ArrowStaging, SparkStaging, Staging, as_spark_spells
@@ -152,7 +152,7 @@ class FileWriter:
         Raises:
             WriteError: a table could not be staged; nothing is published then.
         """
-        tables = [storable(rows) for rows in batch.longest_first()]
+        tables = {rows.table.name: storable(rows) for rows in batch.tables.values()}
         with self.house.locked() as still_held:
             self._recover()
             ledger = Ledger(self.house, batch.plan)
@@ -162,18 +162,18 @@ class FileWriter:
             staging = child(self._staging, name)
             publication = Publication()
             with standard_timestamps(batch.spark):
-                written = in_threads(
-                    lambda rows: self._stage_table(
-                        rows, decisions.get(rows.table.name, NO_DECISIONS), batch.spark, staging, publication
+                written = for_each_table(
+                    lambda table: self._stage_table(
+                        tables[table.name], decisions.get(table.name, NO_DECISIONS), batch.spark, staging, publication
                     ),
-                    tables,
+                    [rows.table for rows in tables.values()],
                 )
             still_held()
             ledger.record(batch.documents, batch.run_id)
             if publication.moves or publication.deletions:
                 publication.save(self.house.storage, child(self._publications, f"{name}.json"))
             self._recover()
-        return {rows.table.name: change for rows, change in zip(tables, written, strict=True)}
+        return written
 
     def compact(self, tables: Iterable[str]) -> dict[str, tuple[int, int]]:
         """Join the small Parquet files of tables, partition by partition; rows stay as they are.

@@ -210,12 +210,12 @@ def end_at(number: int, count: Path) -> None:
 
         setattr(owner, name, act)
 
-    def in_turn(work: Callable[[Any], Any], items: list[Any]) -> list[Any]:
-        return [work(item) for item in items]
+    def in_turn(work: Callable[[Any], Any], tables: list[Any]) -> dict[str, Any]:
+        return {table.name: work(table) for table in tables}
 
     # One table after another: each number is then one place.
-    mlbsdk.writers.delta.in_threads = in_turn  # type: ignore[attr-defined]
-    mlbsdk.writers.files.in_threads = in_turn  # type: ignore[attr-defined]
+    mlbsdk.writers.delta.for_each_table = in_turn  # type: ignore[attr-defined]
+    mlbsdk.writers.files.for_each_table = in_turn  # type: ignore[attr-defined]
     for owner, names in {
         deltalake: ("write_deltalake",),
         TableMerger: ("execute",),
@@ -342,13 +342,13 @@ def test_delta_by_spark_stopped_between_its_tables(
     target = tmp_path / "out"
     run_mini(by_spark, "delta", target, BEFORE)
 
-    def some(work: Callable[[Any], Any], items: list[Any]) -> list[Any]:
-        for item in items[:after]:
-            work(item)
+    def some(work: Callable[[Any], Any], tables: list[Any]) -> dict[str, Any]:
+        for table in tables[:after]:
+            work(table)
         raise Crash
 
     with monkeypatch.context() as patched:
-        patched.setattr(delta, "in_threads", some)
+        patched.setattr(delta, "for_each_table", some)
         with pytest.raises(Crash):
             run_mini(by_spark, "delta", target, KILLED)
     read("delta", target)
