@@ -138,11 +138,25 @@ def session(
         builder = builder.config(name, value)
     try:
         with fetched_by_one(wanted), chatter_to(log_file):
-            return builder.getOrCreate()
+            made = builder.getOrCreate()
+            without_checksum_files(made)
+            return made
     except Exception as problem:  # py4j and Spark raise many kinds here; the log has the cause
         where = f" The log is {log_file}." if log_file else ""
         reason = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
         raise EnvironmentProblem(f"Spark could not start: {reason}", fix=f"Run 'mlbsdk doctor'.{where}") from problem
+
+
+def without_checksum_files(spark: SparkSession) -> None:
+    """Have Spark on this machine write files without a ``.crc`` file beside each.
+
+    Hadoop starts a process, chmod, for every file that it makes: a table of a season has a file a day.
+    """
+    context = spark.sparkContext
+    if is_here(context.master):
+        assert context._jvm is not None
+        local = context._jvm.org.apache.hadoop.fs.FileSystem.getLocal(context._jsc.hadoopConfiguration())
+        local.setWriteChecksum(False)
 
 
 def refuse_ansi(spark: SparkSession) -> None:
