@@ -1,4 +1,4 @@
-"""The parsed documents of one batch, held so that each is parsed once for all tables."""
+"""The parsed documents of one batch, held so that each is parsed once for all tables; of a large one the rows too."""
 
 from __future__ import annotations
 
@@ -53,6 +53,7 @@ class Held:
     ready: Mapping[str, DataFrame] = field(default_factory=dict)
     _over: Over | None = None
     _chosen: dict[frozenset[int], Over | None] = field(default_factory=dict)
+    _on_disk: list[DataFrame] = field(default_factory=list)
 
     def cut_from_all(self, stamp: RunStamp) -> None:
         """Prepare all tables as they are if every capture of the batch counts, as it mostly does.
@@ -85,12 +86,23 @@ class Held:
             return self.ready[table]
         return over.run(query(self.plan.table(table), over.name, stamp, self.places.reach))
 
+    def on_disk(self, rows: DataFrame) -> DataFrame:
+        """Return the same rows of one table, held on disk from the first query that cuts them."""
+        from pyspark import StorageLevel
+
+        kept = rows_alone(rows).persist(StorageLevel.DISK_ONLY)
+        self._on_disk.append(kept)
+        return kept
+
     def release(self) -> None:
         """Give back what is held. Not before: dropping a view has Spark forget what is persisted under it."""
         for over in (self._over, *self._chosen.values()):
             if over is not None:
                 over.__exit__()
         self._chosen.clear()
+        for rows in self._on_disk:
+            rows.unpersist()
+        self._on_disk.clear()
         self.give_back()
 
     def _only(self, wanted: frozenset[int], others: frozenset[int]) -> DataFrame:

@@ -403,6 +403,7 @@ class BaseTransformation:
             arrow = for_each_table(lambda table: table_rows(tables[table.name], table), given)
             verdicts = {name: native.judge_arrow(by_name[name], rows) for name, rows in arrow.items()}
         else:
+            tables = self._on_disk(tables)
             verdicts = native.judge_frames(tables, by_name.values())
         self._report_verdicts(verdicts)
         self._show_examples(verdicts, {name: arrow.get(name, tables[name]) for name in verdicts})
@@ -420,6 +421,15 @@ class BaseTransformation:
         if self.on_error is OnError.QUARANTINE:
             self._close_gate_on_engines({name: one.frame for name, one in rows.items() if name in by_name})
         return {name: rows[name] for name in [*tables, *(set(rows) - set(tables))]}
+
+    def _on_disk(self, tables: Mapping[str, DataFrame]) -> Mapping[str, DataFrame]:
+        """Hold the rows of a large batch: what judges, compares and writes them would each cut them again."""
+        held = self._held
+        if held is None or is_small(self._size):
+            return tables
+        return for_each_table(
+            lambda table: held.on_disk(tables[table.name]), [self.plan.table(name) for name in tables]
+        )
 
     def _without_bad(
         self, tables: Mapping[str, DataFrame], bad: Mapping[str, native.Verdict], small: bool
@@ -514,8 +524,12 @@ class BaseTransformation:
     def _is_small(self) -> bool:
         """Whether this batch's rows may be held by the driver: Spark runs here and the captures are few."""
         allowed = self.spark.conf.get(ARROW, "true") != "false"
-        known = self._known_size
-        return self._is_here() and allowed and is_small(self.intake.size if known is None else known)
+        return self._is_here() and allowed and is_small(self._size)
+
+    @property
+    def _size(self) -> int:
+        """Bytes of JSON text of the batch, once it was parsed."""
+        return self.intake.size if self._known_size is None else self._known_size
 
 
 def is_small(size: int | None) -> bool:

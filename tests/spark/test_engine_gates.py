@@ -17,6 +17,7 @@ from mlbsdk.mapping.plan import Table
 from mlbsdk.plugins import Plugins
 from mlbsdk.quality.metrics import MetricsHistory
 from mlbsdk.report import RuleReport
+from mlbsdk.runtime.spark_lines import installed_spark
 from mlbsdk.runtime.transformation import OnError
 from mlbsdk.testing import Warehouse
 from tests.mini import MAPPING, TABLES, Capture, save
@@ -84,6 +85,7 @@ def wrong_speed(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.skipif(installed_spark().name != "3.5", reason="Deequ has no build for Spark 4")
 def test_deequ_tells_what_the_native_engine_refuses_and_judges_what_quarantine_leaves(
     spark: SparkSession, tmp_path: Path, requested: Callable[..., RunRequest]
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,13 +14,15 @@ import mlbsdk
 from mlbsdk.errors import EnvironmentProblem, RawSchemaError, TargetSchemaError
 from mlbsdk.mapping.load import LoadedMapping, load_file
 from mlbsdk.plugin import BaseTransformation
+from mlbsdk.report import TableReport
+from mlbsdk.runtime.batch import Batch, TableWritten
 from mlbsdk.runtime.raw import RAW_SCHEMA
 from mlbsdk.runtime.run import load_mapping
 from mlbsdk.runtime.sources import FileSource
 from mlbsdk.runtime.sql import Over
-from mlbsdk.runtime.transformation import transformation_for
+from mlbsdk.runtime.transformation import OnError, transformation_for
 from mlbsdk.writers.delta import DeltaWriter
-from tests.mini import MAPPING, Capture, save
+from tests.mini import MAPPING, TABLES, Capture, ordered, save
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -231,3 +233,70 @@ def test_a_run_that_spark_commits_takes_at_most_three_jobs_a_table(
         assert jobs.mark() - begun - 1 <= 3 * len(tables)
     finally:
         spark.conf.unset("spark.mlbsdk.arrow")
+
+
+def stored_on_disk(spark: SparkSession) -> dict[int, tuple[int, int]]:
+    """Return by id the partitions, and those that are stored, of what is held on disk alone."""
+    infos = spark.sparkContext._jsc.sc().getRDDStorageInfo()
+    return {
+        int(info.id()): (int(info.numPartitions()), int(info.numCachedPartitions()))
+        for info in infos
+        if not info.storageLevel().useMemory()
+    }
+
+
+def test_rows_of_a_large_batch_are_cut_once_and_given_back(
+    spark: SparkSession, mini: LoadedMapping, captures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = DeltaWriter(str(tmp_path / "out"), {})
+    writer.prepare()
+    steps = BaseTransformation(spark, mini, source=FileSource(str(captures), {}), writer=writer)
+    monkeypatch.setattr("mlbsdk.runtime.transformation.SMALL_BATCH_BYTES", 0)
+    before = stored_on_disk(spark)
+    seen: dict[int, tuple[int, int]] = {}
+    write = DeltaWriter.write
+
+    def looked_at(writer: DeltaWriter, batch: Batch) -> Mapping[str, TableWritten]:
+        seen.update({held: found for held, found in stored_on_disk(spark).items() if held not in before})
+        return write(writer, batch)
+
+    monkeypatch.setattr(DeltaWriter, "write", looked_at)
+    tables = steps.transform(steps.read_source())
+    written = steps.write_targets(tables)
+    assert written["mini.plays"].inserted > 0
+    assert len(seen) == len(tables)
+    assert all(stored == partitions for partitions, stored in seen.values())  # by judging, before any is written
+    steps.release()
+    assert stored_on_disk(spark) == before
+
+
+def test_large_batches_make_the_tables_that_small_ones_make(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches = [[Capture(1, 0), Capture(1, 1), Capture(2, 0)], [Capture(1, 4), Capture(2, 0), Capture(3, 2)]]
+    sources = [save(tmp_path / f"batch {number}", batch) for number, batch in enumerate(batches)]
+    refused = next(sources[1].glob("3-*"))
+    refused.write_text(refused.read_text().replace('"speed": ', '"speed": 10', 1))
+
+    def run(target: Path) -> list[dict[str, TableReport]]:
+        requests = [
+            mlbsdk.RunRequest(
+                name="mini.game",
+                mapping=MAPPING,
+                source=str(source),
+                target=f"parquet:{target}",
+                on_error=OnError.QUARANTINE,
+            )
+            for source in sources
+        ]
+        return [mlbsdk.run(request, spark=spark).tables for request in requests]
+
+    small = run(tmp_path / "small")
+    assert small[1]["mini.plays"].quarantined
+    assert small[1]["mini.plays"].updated
+    monkeypatch.setattr("mlbsdk.runtime.transformation.SMALL_BATCH_BYTES", 0)
+    assert run(tmp_path / "large") == small
+    for table in TABLES:
+        folders = [str(tmp_path / size / table.replace(".", "/")) for size in ("small", "large")]
+        ours, theirs = ([row.asDict() for row in spark.read.parquet(folder).collect()] for folder in folders)
+        assert ordered(ours) == ordered(theirs)
