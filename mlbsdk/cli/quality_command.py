@@ -116,7 +116,8 @@ def suggest(
     target: Target = None,
     mapping: MappingOption = None,
     engine: Annotated[
-        str | None, typer.Option(metavar="ENGINE", help="Default: deequ where its plugin is installed, else native.")
+        str | None,
+        typer.Option(metavar="ENGINE", help="Default: deequ where its plugin is installed and works, else native."),
     ] = None,
     config: Config = None,
     as_json: AsJson = False,
@@ -125,12 +126,11 @@ def suggest(
     import yaml
 
     from mlbsdk.plugins import Plugins
-    from mlbsdk.runtime.table_quality import NATIVE, chosen_tables, known_tables
+    from mlbsdk.runtime.table_quality import chosen_tables, known_tables, working_engine
 
     plugins = Plugins.load()
     (chosen,) = chosen_tables([table], known_tables(mapping, plugins))[:1]
-    installed = {declared.name for declared in plugins.qualities()}
-    wanted = engine or ("deequ" if "deequ" in installed else NATIVE)
+    wanted = engine or working_engine("deequ", plugins)
     quality, spark = _started(target, wanted, None, config, plugins)
     rules = [rule.to_mapping() for rule in quality.suggest(spark, chosen)]
     if as_json:

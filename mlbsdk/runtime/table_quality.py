@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlbsdk.errors import ConfigurationError, SourceError, did_you_mean
+from mlbsdk.errors import ConfigurationError, EnvironmentProblem, SourceError, did_you_mean
 from mlbsdk.hookspecs import (
     CheckResult,
     Profiler,
@@ -213,6 +213,18 @@ class TableQuality:
             return [str(anomaly) for anomaly in anomalies(self.figures.of([table]), figures)]
         except SourceError as problem:  # what is wrong with the past says nothing of the table
             return [problem.message]
+
+
+def working_engine(name: str, plugins: Plugins) -> str:
+    """Return an engine's name if a plugin declares it and it works with the Spark that is installed; else native."""
+    declared = next((one for one in plugins.qualities() if one.name == name), None)
+    if declared is None:
+        return NATIVE
+    try:
+        plugins.call(declared, declared.make, {})
+    except EnvironmentProblem:
+        return NATIVE
+    return name
 
 
 def known_tables(mapping: str | None, plugins: Plugins) -> dict[str, Table]:
