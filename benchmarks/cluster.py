@@ -148,7 +148,7 @@ def tell(found: Events, say: Output) -> None:
     """Say what the event log has: who worked, what came to the driver, and how long tasks took."""
     say(f"  {'jobs, stages, tasks':<44} {found.jobs:>8}     {len(found.results)} {sum(found.executors.values())}")
     say(f"  {'tasks by executor':<44} {dict(sorted(found.executors.items()))}")
-    say(f"  {'documents read':<44} {found.rows_parsed:>8}")
+    say(f"  {'documents, of many their rows too, read once':<44} {found.rows_parsed:>8}")
     say(f"  {'largest result of a task':<44} {found.largest_result / 1024:>8.0f} KB")
     say(f"  {'results of all tasks':<44} {sum(found.results.values()) / 1024**2:>8.1f} MB")
     longest = sorted(found.run_times.items(), key=lambda item: -max(item[1]))[:3]

@@ -192,7 +192,7 @@ class Events:
         largest_result: the most bytes of one task.
         run_times: milliseconds of each task, by stage.
         stages: their names.
-        rows_parsed: rows of parsed captures that were made, to be held.
+        rows_parsed: rows of parsed captures that were made, to be held; of a large batch those of tables as well.
         bytes_read: of files, of each task, by stage.
         jobs: how many.
     """
