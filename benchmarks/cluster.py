@@ -3,7 +3,7 @@
 Usage::
 
     python benchmarks/cluster.py                            # 2,430 games to Parquet and Delta, 2 executors
-    python benchmarks/cluster.py --games 200 --target delta --again
+    python benchmarks/cluster.py --games 200 --target delta --target postgresql --again
     python benchmarks/cluster.py --games 60 --long 5 --target parquet      # the last game has 5 MB
     python benchmarks/cluster.py --games 2430 --master 'local[*]'          # the same without executors
     python benchmarks/cluster.py --save 2-cores-cluster     # also writes benchmarks/results/2-cores-cluster.txt
@@ -21,8 +21,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from extra_innings import extra_innings
@@ -30,10 +30,11 @@ from generate import Games
 from measures import Output
 from processes import peak_mb
 
-# The tests' cluster.
+# The tests' servers.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tests.cluster import MLBSDK, Events, events_of, running
+from tests.postgres import running as running_postgres
 
 NAME = "game.live_game_v1"
 LATER = 30
@@ -111,6 +112,19 @@ def make_games(folder: Path, count: int, later: int, megabytes: int) -> None:
         files[-1].write_text(extra_innings(files[-1].read_text(encoding="utf-8"), megabytes * 10**6), encoding="utf-8")
 
 
+@contextmanager
+def target_of(format: str, folder: Path) -> Iterator[str]:
+    """Give the address of a target of a format: a folder that is removed, or a database of a server that is stopped."""
+    if format == "postgresql":
+        with running_postgres() as server:
+            yield server.database_of(folder)
+        return
+    try:
+        yield f"{format}:{folder}"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def run(
     work: Path, source: Path, target: str, settings: Mapping[str, str], workers: Mapping[str, int], say: Output
 ) -> None:
@@ -164,7 +178,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Run many games on a standalone cluster of real processes.")
     parser.add_argument("--games", type=int, default=2430, metavar="N", help="how many (default 2430)")
     parser.add_argument("--long", type=int, default=0, metavar="MB", help="let the last game have so many megabytes")
-    parser.add_argument("--target", action="append", metavar="FORMAT", help="parquet or delta (default: both)")
+    parser.add_argument(
+        "--target",
+        action="append",
+        metavar="FORMAT",
+        help="parquet, delta, avro or postgresql (default: the first two)",
+    )
     parser.add_argument("--source", type=Path, metavar="DIR", help="captures to take instead of making some")
     parser.add_argument("--again", action="store_true", help="also the same captures again, and newer ones")
     parser.add_argument("--master", default="", help="a master to use instead, such as 'local[*]'")
@@ -192,10 +211,10 @@ def main() -> None:
             settings["spark.master"] = cluster.master if cluster else given.master
             say(", ".join(f"{name}={value}" for name, value in settings.items() if name != "spark.master"))
             for format in given.target or ["parquet", "delta"]:
-                for what, source in sources.items():
-                    say(f"\n{format}, {what}, on {'a standalone cluster' if cluster else given.master}")
-                    run(work, source, f"{format}:{work / format}", settings, workers, say)
-                shutil.rmtree(work / format, ignore_errors=True)
+                with target_of(format, work / format) as target:
+                    for what, source in sources.items():
+                        say(f"\n{format}, {what}, on {'a standalone cluster' if cluster else given.master}")
+                        run(work, source, target, settings, workers, say)
         say(f"\nload at the end {os.getloadavg()[0]:.1f}")
     if given.save:
         say.save(given.save)
