@@ -30,6 +30,8 @@ _DELTA = SparkRequirements(
     session={
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        # Delta's own default, 50 tasks each time a table's log is read, suits tables of another size.
+        "spark.databricks.delta.snapshotPartitions": "2",
     },
 )
 _AVRO = SparkRequirements(packages=(installed_spark().avro,))

@@ -150,11 +150,8 @@ def build(
             stored.require(name, decl.name)
         absent = [name for name in decl.optional_inputs if name not in stored.names]
         report.notes += [f"{decl.name}: '{name}' is not there, so it was made without it" for name in absent]
-    # Delta's own default, 50 tasks to read a table's log, suits tables of another size.
-    settings = {"spark.databricks.delta.snapshotPartitions": "2"} | dict(settings or {})
-    spark = spark or session(
-        [plugins.writer("delta").spark, *storages.needs(house.root), *stored.needs], settings, log_file
-    )
+    needs = [plugins.writer("delta").spark, *storages.needs(house.root), *stored.needs]
+    spark = spark or session(needs, settings, log_file)
     storages.use_in(spark)
     asked = RunContext(
         parent=parent,

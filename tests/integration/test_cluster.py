@@ -105,6 +105,7 @@ def test_a_standalone_cluster_makes_the_tables_that_this_machine_makes(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # three new drivers with new executors, some minutes each where other work goes on
 @pytest.mark.parametrize("format", ["delta", "parquet", "avro", "postgresql"])
 def test_all_tables_of_games_first_again_and_newer(
     cluster: Cluster, spark: SparkSession, postgres_server: Server, tmp_path: Path, format: str
