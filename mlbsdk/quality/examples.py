@@ -32,7 +32,7 @@ def examples_in_arrow(table: Table, rows: pa.Table, failed: Iterable[str]) -> li
     import pyarrow.compute as pc
 
     names = set(failed)
-    marks = pc.struct_field(rows[LINEAGE].combine_chunks(), "quality_checks_failed")
+    marks = pc.struct_field(rows[LINEAGE], "quality_checks_failed")
     lengths = pc.fill_null(pc.list_value_length(marks), 0)
     found = [(row, row[LINEAGE]["quality_checks_failed"]) for row in _first(rows, pc.greater(lengths, 0))]
     for check, columns in unique_checks(table):

@@ -45,10 +45,9 @@ def judge_arrow(table: Table, rows: pa.Table) -> Verdict:
     """Judge rows that are in memory."""
     import pyarrow.compute as pc
 
-    lineage = rows[LINEAGE].combine_chunks()
     failed: dict[str, int] = {}
     if rows.num_rows:
-        names = pc.list_flatten(pc.struct_field(lineage, "quality_checks_failed"))
+        names = pc.list_flatten(pc.struct_field(rows[LINEAGE], "quality_checks_failed"))
         failed = {str(entry["values"]): int(entry["counts"]) for entry in pc.value_counts(names).to_pylist()}
     for check, columns in unique_checks(table):
         counts = rows.group_by(list(columns)).aggregate([([], "count_all")])

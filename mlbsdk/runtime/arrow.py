@@ -1,4 +1,4 @@
-"""Rows that leave Spark as Arrow: for small batches where Spark runs on this machine."""
+"""Rows that leave Spark as Arrow, where Spark runs on this machine."""
 
 from __future__ import annotations
 
@@ -64,8 +64,11 @@ def _no_rows(frame: DataFrame) -> pa.Table:
 
 def table_rows(frame: DataFrame, table: Table) -> pa.Table:
     """Return a table's rows as Arrow with the table's exact schema."""
-    schema = arrow_schema(table)
-    rows = to_arrow(frame)
+    return as_stored(to_arrow(frame), arrow_schema(table))
+
+
+def as_stored(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return rows as Spark gives them with a table's exact schema."""
     if not rows.num_rows:
         return schema.empty_table()
     rows = rows.cast(schema)

@@ -103,8 +103,9 @@ def names_seen(plan: Plan) -> tuple[str, ...]:
 class TableRows:
     """The rows of one table.
 
-    ``frame`` has the table's columns and ``lineage_metadata``. ``arrow`` holds the same rows where the batch is small
-    and Spark runs on this machine; None otherwise. Primary keys are unique.
+    ``frame`` has the table's columns and ``lineage_metadata``. ``arrow`` holds the same rows where Spark runs on this
+    machine and they are not too many; None otherwise. Those of a large batch are in a file that is mapped into memory,
+    so read them piece by piece. Primary keys are unique.
     """
 
     table: Table
@@ -154,6 +155,16 @@ class TableWritten:
     def is_change(self) -> bool:
         """Whether anything in the store differs after it."""
         return bool(self.inserted or self.updated or self.deleted)
+
+    def plus(self, other: TableWritten) -> TableWritten:
+        """Return the counts with those of other rows of the same table."""
+        return replace(
+            self,
+            inserted=self.inserted + other.inserted,
+            updated=self.updated + other.updated,
+            unchanged=self.unchanged + other.unchanged,
+            deleted=self.deleted + other.deleted,
+        )
 
     def plus_unchanged(self, rows: int) -> TableWritten:
         """Return the counts with more unchanged rows."""

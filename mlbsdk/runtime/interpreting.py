@@ -11,8 +11,8 @@ from mlbsdk.runtime.spark_conf import setting
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-#: Up to this much JSON text, some two hundred games.
-FEW_BYTES = 192 * 1024 * 1024
+#: Up to this much JSON text, some five thousand games: what Java's compiler costs then, it never gives back.
+FEW_BYTES = 4 * 1024 * 1024 * 1024
 #: Up to this many bytes of stored tables, some thousand games.
 FEW_STORED_BYTES = 64 * 1024 * 1024
 #: Spark setting -> (its default, its value for few rows).

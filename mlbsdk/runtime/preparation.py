@@ -20,7 +20,7 @@ from mlbsdk.report import RunReport
 from mlbsdk.runtime.addresses import is_local, split_address
 from mlbsdk.runtime.session import is_here, master_of
 from mlbsdk.runtime.storage import Storages
-from mlbsdk.runtime.transformation import ARROW, TransformMode, is_small, new_report
+from mlbsdk.runtime.transformation import ARROW, MOST_RESULTS, TransformMode, may_leave_spark, new_report
 from mlbsdk.settings import LineageSettings
 
 if TYPE_CHECKING:
@@ -120,15 +120,14 @@ def source_needs(declared: SourceDecl, address: str, storages: Storages) -> list
 def writer_needs(
     declared: WriterDecl, target: str, size: int | None, settings: Mapping[str, str], storages: Storages
 ) -> list[SparkRequirements]:
-    """Return what the writer needs of Spark: nothing where a small batch is committed without it.
+    """Return what the writer needs of Spark: nothing where a batch is committed without it.
 
     ``size`` is in bytes of JSON text; None is not known, as for batches that are still to come.
     """
     without_spark = (
         declared.name in ("delta", "parquet")
         and is_here(master_of(settings, os.environ))
-        and settings.get(ARROW, "true") != "false"
-        and is_small(size)
+        and may_leave_spark(size, {ARROW: "true", MOST_RESULTS: "0", **settings})
     )
     return [] if without_spark else [declared.spark, *storages.needs(split_address(target, "delta")[1])]
 

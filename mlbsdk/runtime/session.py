@@ -202,6 +202,8 @@ def spark_settings(
         wanted["spark.sql.shuffle.partitions"] = str(cores)
         # Adaptive execution makes each exchange a job of its own; with a partition a core it has nothing to adapt.
         wanted["spark.sql.adaptive.enabled"] = "false"
+        # Rows leave as Arrow, task by task, so what a job gives is never in the driver's memory at once.
+        wanted["spark.driver.maxResultSize"] = "0"
         # A task generates code for hundreds of columns before its first row, so few tasks: a core each, up to 256 MB.
         wanted |= {
             "spark.sql.files.minPartitionNum": str(cores),

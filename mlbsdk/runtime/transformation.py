@@ -39,16 +39,21 @@ from mlbsdk.runtime.storage import path_of_uri, storage_of
 from mlbsdk.runtime.threads import THREADS, for_each_table, in_threads
 
 if TYPE_CHECKING:
+    from pyarrow import Table as ArrowTable
     from pyspark.sql import DataFrame, SparkSession
 
     from mlbsdk.hookspecs import Source, Writer
 
-#: Batches of at most this much JSON text may leave Spark as Arrow where Spark runs on this machine.
+#: Rows of at most this much JSON text are held in memory where Spark runs on this machine.
 SMALL_BATCH_BYTES = 512 * 1024 * 1024
+#: Rows of at most this much JSON text, two seasons, may leave Spark as Arrow there: into a file that is mapped.
+ARROW_BATCH_BYTES = 4 * 1024 * 1024 * 1024
 #: More JSON text than this is parsed with the types of its values: below, Spark is done before a sample would be read.
 TYPED_BYTES = 8 * 1024 * 1024
-#: The Spark setting that, set to ``false``, lets Spark commit small batches too.
+#: The Spark setting that, set to ``false``, lets Spark commit all batches.
 ARROW = "spark.mlbsdk.arrow"
+#: The Spark setting of how much a job may give to the driver; ``0`` takes all.
+MOST_RESULTS = "spark.driver.maxResultSize"
 
 
 class TransformMode(enum.Enum):
@@ -280,8 +285,9 @@ class BaseTransformation:
         plan = self.plan if as_text or not is_large else with_json_types(self.plan, sampled(raw))
         parsed = parse(raw, plan, self.stamp)
         # Tables are cut side by side here, and each task generates its code anew: a thread's share of the cores each.
-        share = max(1, self.spark.sparkContext.defaultParallelism // THREADS) if self._is_here() else None
-        return hold(parsed, plan, share)
+        # The rows that a task of a large batch cuts would be too many.
+        shares = self._is_here() and is_small(size)
+        return hold(parsed, plan, max(1, self.spark.sparkContext.defaultParallelism // THREADS) if shares else None)
 
     def _fits(self, raw: DataFrame) -> bool:
         """Whether a batch's text is small enough for standing queries."""
@@ -394,13 +400,12 @@ class BaseTransformation:
 
     def _judged(self, tables: Mapping[str, DataFrame]) -> dict[str, TableRows]:
         by_name = {table.name: table for table in self.plan.tables}
-        small = self._is_small()
+        leave = self._leave_spark()
         arrow: dict[str, Any] = {}
-        if small:
-            from mlbsdk.runtime.arrow import table_rows
-
+        if leave:
             given = [by_name[name] for name in tables]
-            arrow = for_each_table(lambda table: table_rows(tables[table.name], table), given)
+            arrow = for_each_table(lambda table: self._as_arrow(tables[table.name], table), given)
+            tables = self._on_disk(tables)  # for engines and writers that ask Spark
             verdicts = {name: native.judge_arrow(by_name[name], rows) for name, rows in arrow.items()}
         else:
             tables = self._on_disk(tables)
@@ -417,13 +422,13 @@ class BaseTransformation:
             for name, frame in tables.items()
             if name not in bad
         }
-        rows |= self._without_bad(tables, bad, small)
+        rows |= self._without_bad(tables, bad, leave)
         if self.on_error is OnError.QUARANTINE:
             self._close_gate_on_engines({name: one.frame for name, one in rows.items() if name in by_name})
         return {name: rows[name] for name in [*tables, *(set(rows) - set(tables))]}
 
     def _on_disk(self, tables: Mapping[str, DataFrame]) -> Mapping[str, DataFrame]:
-        """Hold the rows of a large batch: what judges, compares and writes them would each cut them again."""
+        """Hold the rows of a large batch, from the first query on: what comes after it would each cut them again."""
         held = self._held
         if held is None or is_small(self._size):
             return tables
@@ -432,7 +437,7 @@ class BaseTransformation:
         )
 
     def _without_bad(
-        self, tables: Mapping[str, DataFrame], bad: Mapping[str, native.Verdict], small: bool
+        self, tables: Mapping[str, DataFrame], bad: Mapping[str, native.Verdict], leave: bool
     ) -> dict[str, TableRows]:
         """Split the tables that have refused rows into good rows and rows of the quarantine table."""
         marked = {
@@ -442,7 +447,7 @@ class BaseTransformation:
         rows = {}
         for name, frame in marked.items():
             good = frame.where(f"{LINEAGE}.data_quality_passed")
-            rows[name] = self._table_rows(bad[name].table, good, small)
+            rows[name] = self._table_rows(bad[name].table, good, leave)
             self.report.tables[name].quarantined += bad[name].rows - rows[name].count
             self.report.tables[name].rows -= bad[name].rows - rows[name].count
         refused = quarantine.refused_rows(marked, {name: v.table for name, v in bad.items()}, self.stamp)
@@ -451,16 +456,21 @@ class BaseTransformation:
             captures = quarantine.refused_captures(self.spark, pairs, self.stamp)
             refused = captures if refused is None else refused.unionByName(captures)
         if refused is not None:
-            rows[quarantine.NAME] = self._table_rows(quarantine.quarantine_table(), refused, small)
+            rows[quarantine.NAME] = self._table_rows(quarantine.quarantine_table(), refused, leave)
         return rows
 
-    def _table_rows(self, table: Table, frame: DataFrame, small: bool) -> TableRows:
-        if small:
-            from mlbsdk.runtime.arrow import table_rows
-
-            arrow = table_rows(frame, table)
+    def _table_rows(self, table: Table, frame: DataFrame, leave: bool) -> TableRows:
+        if leave:
+            arrow = self._as_arrow(frame, table)
             return TableRows(table, frame, arrow, arrow.num_rows)
         return TableRows(table, frame, None, frame.count())
+
+    def _as_arrow(self, frame: DataFrame, table: Table) -> ArrowTable:
+        """Run a table's query: what it gives is held in memory, or of a large batch in a file."""
+        from mlbsdk.runtime.arrow import table_rows
+        from mlbsdk.runtime.mapped_rows import mapped_rows
+
+        return table_rows(frame, table) if is_small(self._size) else mapped_rows(frame, table)
 
     def _report_verdicts(self, verdicts: Mapping[str, native.Verdict]) -> None:
         for name, verdict in verdicts.items():
@@ -521,10 +531,11 @@ class BaseTransformation:
             fix="Nothing was published. Correct the mapping or the source, or run with --on-error quarantine.",
         )
 
-    def _is_small(self) -> bool:
-        """Whether this batch's rows may be held by the driver: Spark runs here and the captures are few."""
-        allowed = self.spark.conf.get(ARROW, "true") != "false"
-        return self._is_here() and allowed and is_small(self._size)
+    def _leave_spark(self) -> bool:
+        """Whether this batch's rows leave Spark as Arrow: it runs here, and they are not too many."""
+        conf = self.spark.conf
+        settings = {ARROW: str(conf.get(ARROW, "true")), MOST_RESULTS: str(conf.get(MOST_RESULTS, "1g"))}
+        return self._is_here() and may_leave_spark(self._size, settings)
 
     @property
     def _size(self) -> int:
@@ -533,8 +544,17 @@ class BaseTransformation:
 
 
 def is_small(size: int | None) -> bool:
-    """Whether rows of this many bytes of JSON text may be held by the driver; None is not known."""
+    """Whether rows of this many bytes of JSON text may be held in memory; None is not known."""
     return size is not None and size <= SMALL_BATCH_BYTES
+
+
+def may_leave_spark(size: int | None, settings: Mapping[str, str]) -> bool:
+    """Whether rows of this many bytes of JSON text may leave Spark as Arrow, where it runs here; None is not known.
+
+    ``settings`` are Spark's. Of a large batch a table alone may be more than Spark takes of a job, unless it takes all.
+    """
+    most = ARROW_BATCH_BYTES if settings[MOST_RESULTS] == "0" else SMALL_BATCH_BYTES
+    return size is not None and size <= most and settings[ARROW] != "false"
 
 
 def transformation_for(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -13,6 +13,27 @@ from mlbsdk.runtime.batch import Document, TableWritten
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+
+#: Rows that are compared at a time, about: comparing holds them several times over.
+_COMPARED = 100_000
+
+
+def in_groups(documents: Sequence[Document], rows: int) -> Iterator[Sequence[Document]]:
+    """Give the documents of so many rows in groups whose rows can be compared in memory."""
+    size = max(1, len(documents) * _COMPARED // max(rows, 1))
+    for start in range(0, len(documents), size):
+        yield documents[start : start + size]
+
+
+def compared_columns(table: Table) -> list[str]:
+    """Return the columns that comparing needs: those of keys, and what rows are compared by."""
+    return list(dict.fromkeys([*table.primary_key, *table.document_key, *table.compared_columns]))
+
+
+def compared_rows(rows: pa.Table, table: Table, documents: Iterable[Document]) -> pa.Table:
+    """Return what comparing needs of the rows of some documents."""
+    return rows_of(rows.select(compared_columns(table)), table, documents)
 
 
 def rows_of(rows: pa.Table, table: Table, documents: Iterable[Document]) -> pa.Table:
@@ -40,7 +61,7 @@ def _is_of(rows: pa.Table, table: Table, documents: Iterable[Document]) -> pa.Ch
     if len(names) == 1:
         return pc.is_in(rows[names[0]], value_set=wanted[names[0]].combine_chunks())
     # Only the key is joined: Arrow's joins refuse structs such as lineage_metadata, even as a mere payload.
-    numbers = _positions(rows)
+    numbers = positions(rows)
     keys = rows.select(names).append_column(_free_name(names), numbers)
     theirs = keys.join(wanted, keys=names, join_type="left semi")[_free_name(names)]
     return pc.is_in(numbers, value_set=theirs.combine_chunks())
@@ -60,8 +81,8 @@ def match(stored: pa.Table, incoming: pa.Table, table: Table) -> pa.Table:
     old, new = ([f"{side}{n}" for n in range(len(columns))] for side in ("old", "new"))
     left = stored.select([*table.primary_key, *columns]).rename_columns([*keys, *old])
     right = incoming.select([*table.primary_key, *columns]).rename_columns([*keys, *new])
-    left = left.append_column("stored", _positions(stored))
-    right = right.append_column("incoming", _positions(incoming))
+    left = left.append_column("stored", positions(stored))
+    right = right.append_column("incoming", positions(incoming))
     joined = left.join(right, keys=keys, join_type="full outer")
     same = pc.and_(pc.is_valid(joined["stored"]), pc.is_valid(joined["incoming"]))
     for one, other in zip(old, new, strict=True):
@@ -139,7 +160,8 @@ def _free_name(names: Iterable[str]) -> str:
     return "_".join(["number", *names])
 
 
-def _positions(rows: pa.Table) -> pa.Array:
+def positions(rows: pa.Table) -> pa.Array:
+    """Return the position of each row, from 0."""
     return pc.subtract(pc.cumulative_sum(pa.repeat(1, rows.num_rows)), 1)
 
 

@@ -1,7 +1,6 @@
 """The Delta writer.
 
-Rows of a small batch, already here as Arrow, are committed by delta-rs; other batches by delta-spark. Both keep the
-same rules:
+Rows that are already here as Arrow are committed by delta-rs, others by delta-spark. Both keep the same rules:
 
 * tables with ``on_missing: delete`` hold the newest capture of each document: its rows are replaced in one commit, and
   nothing is written for a capture older than the one stored;
@@ -26,9 +25,11 @@ from mlbsdk.runtime.batch import NO_DECISIONS, Batch, Decisions, TableRows, Tabl
 from mlbsdk.runtime.storage import read_text
 from mlbsdk.runtime.threads import for_each_table
 from mlbsdk.writers import found, quarantined
-from mlbsdk.writers.changes import compare, rows_of
+from mlbsdk.writers.changes import compare, compared_columns, compared_rows, in_groups, rows_of
 from mlbsdk.writers.lakehouse import Lakehouse, Ledger, documents_predicate, joining, storable
+from mlbsdk.writers.partitions import by_partition
 from mlbsdk.writers.stored import check_types, no_table, stored_table
+from mlbsdk.writers.turns import Turns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -45,6 +46,7 @@ class DeltaWriter:
 
     def __init__(self, address: str, options: Mapping[str, object]) -> None:
         self.house = Lakehouse.of(address, options)
+        self._turns = Turns()
 
     def prepare(self) -> None:
         """Check that the target can be written.
@@ -129,10 +131,11 @@ class DeltaWriter:
             else _ArrowCommit(self.house, rows.arrow)
         )
         try:
-            if rows.table.on_missing == "keep":
-                change = commit.merge(path, rows.table)
-            else:
-                change = commit.replace(path, rows.table, decisions)
+            with self._turns.of(rows):
+                if rows.table.on_missing == "keep":
+                    change = commit.merge(path, rows.table)
+                else:
+                    change = commit.replace(path, rows.table, decisions)
         except StoredSchemaError:
             raise
         except Exception as problem:  # whatever the store raises, the user needs to know which table it was
@@ -186,14 +189,18 @@ class _ArrowCommit:
             return TableWritten(unchanged=stale)
         if not decisions.replacing:
             if current.num_rows:
-                write_deltalake(stored_table, current, mode="append", schema_mode="merge")
+                rows = by_partition(current, table.partition_by)
+                write_deltalake(stored_table, rows, mode="append", schema_mode="merge")
             return TableWritten(inserted=current.num_rows, unchanged=stale)
-        stored = _stored_rows(stored_table, table, documents, self.rows.schema)
-        change = compare(stored, current, table)
-        if change.inserted or change.updated or change.deleted:
+        change = TableWritten(unchanged=stale)
+        for group in in_groups(documents, current.num_rows):
+            stored = _stored_rows(stored_table, table, group, self.rows.schema)
+            change = change.plus(compare(stored, compared_rows(current, table, group), table))
+        if change.is_change:
             predicate = documents_predicate(table, documents, '"')
-            write_deltalake(stored_table, current, mode="overwrite", predicate=predicate, schema_mode="merge")
-        return TableWritten(change.inserted, change.updated, change.unchanged + stale, change.deleted)
+            rows = by_partition(current, table.partition_by)
+            write_deltalake(stored_table, rows, mode="overwrite", predicate=predicate, schema_mode="merge")
+        return change
 
     def merge(self, path: str, table: Table) -> TableWritten:
         stored = self._stored = _open(self.house, path, table)
@@ -219,7 +226,7 @@ class _ArrowCommit:
 
         write_deltalake(
             path,
-            rows,
+            by_partition(rows, table.partition_by),
             partition_by=list(table.partition_by) or None,
             description=table.description,
             configuration=_CHECKPOINT_EVERY,
@@ -369,7 +376,7 @@ def _stored_rows(stored: DeltaTable, table: Table, documents: Any, schema: pa.Sc
     import pyarrow as pa
     import pyarrow.dataset as ds
 
-    names = list(dict.fromkeys([*table.primary_key, *table.document_key, *table.compared_columns]))
+    names = compared_columns(table)
     dataset = stored.to_pyarrow_dataset()
     have = [name for name in names if name in dataset.schema.names]
     first = table.document_key[0]

@@ -32,6 +32,7 @@ from mlbsdk.writers import found, quarantined
 from mlbsdk.writers.lakehouse import Lakehouse, Ledger, joining, storable
 from mlbsdk.writers.staging import ArrowStaging, SparkStaging, Staging, as_spark_spells
 from mlbsdk.writers.stored import check_file_types, read_stored, stored_files
+from mlbsdk.writers.turns import Turns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -99,6 +100,7 @@ class FileWriter:
         self.format = format
         self.compression = str(options.get("compression", "snappy"))
         self.house = Lakehouse.of(address, options)
+        self._turns = Turns()
 
     def prepare(self) -> None:
         """Check that the target can be written, and finish what a crashed run left.
@@ -242,7 +244,8 @@ class FileWriter:
         table = rows.table
         folder, staged = self.house.path(table.name), child(staging, table.name)
         try:
-            change, superseded = self._stage(rows, folder, staged, decisions, spark)
+            with self._turns.of(rows):
+                change, superseded = self._stage(rows, folder, staged, decisions, spark)
         except StoredSchemaError:
             raise
         except Exception as problem:  # whatever Spark or the file system raises, the user needs to know the table

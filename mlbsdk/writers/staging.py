@@ -1,13 +1,13 @@
 """What a batch changes in a table of plain files: which files it supersedes, and the rows that take their place.
 
-Rows of a small batch, already here as Arrow, are compared and written by pyarrow; other batches, and Avro, by Spark.
+Rows that are already here as Arrow are compared and written by pyarrow; other batches, and Avro, by Spark.
 """
 
 from __future__ import annotations
 
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 from urllib.parse import unquote
@@ -22,8 +22,19 @@ from mlbsdk.runtime.addresses import escaped
 from mlbsdk.runtime.arrow import arrow_schema
 from mlbsdk.runtime.batch import Decisions, Document, TableWritten
 from mlbsdk.runtime.storage import path_of_uri
-from mlbsdk.writers.changes import compare, compare_frames, document_keys, merge, rows_of, without_rows_of
+from mlbsdk.writers.changes import (
+    compare,
+    compare_frames,
+    compared_columns,
+    compared_rows,
+    document_keys,
+    in_groups,
+    merge,
+    rows_of,
+    without_rows_of,
+)
 from mlbsdk.writers.lakehouse import documents_predicate
+from mlbsdk.writers.partitions import by_partition
 from mlbsdk.writers.stored import column_names
 
 if TYPE_CHECKING:
@@ -87,14 +98,24 @@ class ArrowStaging(Staging[pa.Table]):
         """Replace the rows of the batch's documents that are not stale."""
         current = (*decisions.new, *decisions.replacing)
         incoming = rows_of(self.rows, self.table, current) if decisions.stale else self.rows
-        stale = self.rows.num_rows - incoming.num_rows
-        holding = self._files_of(stored, decisions.replacing) if decisions.replacing else []
-        before = self._read(holding)
-        change = compare(rows_of(before, self.table, current), incoming, self.table).plus_unchanged(stale)
+        change = TableWritten(unchanged=self.rows.num_rows - incoming.num_rows)
+        if not decisions.replacing:
+            change = change.plus(TableWritten(inserted=incoming.num_rows))
+            return Staged(change, incoming if incoming.num_rows else None)
+        replacing = set(decisions.replacing)
+        holding: set[str] = set()
+        for group in in_groups(current, incoming.num_rows):
+            files = self._files_of(stored, [document for document in group if document in replacing])
+            before = self._compared(files, group)
+            change = change.plus(compare(before, compared_rows(incoming, self.table, group), self.table))
+            holding.update(files)
         if not change.is_change:
             return Staged(change)
-        rows = pa.concat_tables([without_rows_of(before, self.table, current), incoming], promote_options="default")
-        return Staged(change, rows, holding)
+        keys = document_keys(self.table, current, self.rows.schema)
+        whole = holding.difference(self._files_with(sorted(holding), keys, are=False))
+        others = self._read(sorted(holding), lambda rows: without_rows_of(rows, self.table, current), whole)
+        rows = pa.concat_tables([others, incoming], promote_options="default")
+        return Staged(change, rows, sorted(holding))
 
     def merged(self, stored: Sequence[str]) -> Staged[pa.Table]:
         """Merge the rows by primary key."""
@@ -108,7 +129,7 @@ class ArrowStaging(Staging[pa.Table]):
         partition = pa.schema([rows.schema.field(name) for name in self.table.partition_by])
         system, name = self.storage.arrow(folder)
         ds.write_dataset(
-            rows,
+            by_partition(rows, self.table.partition_by),
             name,
             filesystem=system,
             create_dir=self.storage.is_local,  # an object store has no folders
@@ -126,28 +147,52 @@ class ArrowStaging(Staging[pa.Table]):
         keys = document_keys(self.table, documents, self.rows.schema)
         return self._files_with(files, keys)
 
-    def _files_with(self, files: Sequence[str], keys: pa.Table) -> list[str]:
-        """Return the files that hold rows with one of the given values of the key's columns."""
+    def _files_with(self, files: Sequence[str], keys: pa.Table, are: bool = True) -> list[str]:
+        """Return the files that hold rows with one of the given values of the key's columns, or with others."""
         if not files or not keys.num_rows:
             return []
         names = keys.column_names
         dataset = self._dataset(files)
         is_wanted = ds.field(names[0]).isin(keys[names[0]].combine_chunks())
-        found = dataset.to_table(columns=[*names, "__filename"], filter=is_wanted)
-        if len(names) > 1:
+        if len(names) == 1:
+            found = dataset.to_table(columns=[*names, "__filename"], filter=is_wanted if are else ~is_wanted)
+        else:
             schema = pa.schema([*(keys.schema.field(name) for name in names), ("__filename", pa.string())])
-            found = found.cast(schema).join(keys, keys=names, join_type="left semi")
+            located = dataset.to_table(columns=schema.names, filter=is_wanted if are else None).cast(schema)
+            found = located.join(keys, keys=names, join_type="left semi" if are else "left anti")
         return sorted(self.storage.address_of(name) for name in pc.unique(found["__filename"]).to_pylist())
 
-    def _read(self, files: Iterable[str]) -> pa.Table:
+    def _compared(self, files: Sequence[str], documents: Sequence[Document]) -> pa.Table:
+        """Return what comparing needs of the rows of some documents; a column that a file lacks is null."""
+        schema = arrow_schema(self.table)
+        if not files:
+            return compared_rows(schema.empty_table(), self.table, ())
+        keys = document_keys(self.table, documents, schema)
+        first = keys.column_names[0]
+        is_wanted = ds.field(first).isin(keys[first].combine_chunks())
+        rows = self._dataset(files, schema).to_table(columns=compared_columns(self.table), filter=is_wanted)
+        return rows if len(keys.column_names) == 1 else rows_of(rows, self.table, documents)
+
+    def _read(
+        self,
+        files: Iterable[str],
+        chosen: Callable[[pa.Table], pa.Table] = lambda rows: rows,
+        without: Container[str] = (),
+    ) -> pa.Table:
         """Return the rows of some files with the mapping's columns; a column that a file lacks is null.
 
         Columns that the mapping no longer has come last, so that rows written again keep them.
+
+        Args:
+            files: the files.
+            chosen: takes what is wanted from the rows of one file.
+            without: those of them of which only the columns are wanted.
         """
         schema = arrow_schema(self.table)
         read = []
         for file in files:
-            found = self._dataset([file]).to_table()
+            dataset = self._dataset([file])
+            found = dataset.schema.empty_table() if file in without else dataset.to_table()
             for name in schema.names:
                 if name not in found.column_names:
                     found = found.append_column(name, pa.nulls(found.num_rows, schema.field(name).type))
@@ -155,17 +200,18 @@ class ArrowStaging(Staging[pa.Table]):
             ours = found.select(schema.names).cast(schema)
             for name in dropped:
                 ours = ours.append_column(found.schema.field(name), found[name])
-            read.append(ours)
-        return pa.concat_tables(read, promote_options="default") if read else schema.empty_table()
+            read.append(chosen(ours))
+        return pa.concat_tables(read, promote_options="default") if read else chosen(schema.empty_table())
 
-    def _dataset(self, files: Sequence[str]) -> ds.Dataset:
-        schema = arrow_schema(self.table)
-        partition = pa.schema([schema.field(name) for name in self.table.partition_by])
+    def _dataset(self, files: Sequence[str], schema: pa.Schema | None = None) -> ds.Dataset:
+        """Return files as a dataset of this schema, by default that of the first one."""
+        ours = arrow_schema(self.table)
+        partition = pa.schema([ours.field(name) for name in self.table.partition_by])
         partitioning = ds.partitioning(partition, flavor="hive") if self.table.partition_by else None
         system, folder = self.storage.arrow(self.folder)
         names = [self.storage.arrow(file)[1] for file in files]
         return ds.dataset(
-            names, filesystem=system, format="parquet", partitioning=partitioning, partition_base_dir=folder
+            names, schema, "parquet", filesystem=system, partitioning=partitioning, partition_base_dir=folder
         )
 
 

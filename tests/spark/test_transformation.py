@@ -181,7 +181,11 @@ def plan_of(frame: DataFrame) -> str:
     return str(frame._jdf.queryExecution().executedPlan().toString())  # type: ignore[operator]
 
 
-def test_a_run_takes_few_jobs_and_parses_each_document_once(spark: SparkSession, live: BaseTransformation) -> None:
+@pytest.mark.parametrize("small", [512 * 1024 * 1024, 0], ids=["in memory", "in a mapped file"])
+def test_a_run_takes_few_jobs_and_parses_each_document_once(
+    small: int, spark: SparkSession, live: BaseTransformation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlbsdk.runtime.transformation.SMALL_BATCH_BYTES", small)
     jobs = Jobs(spark)
     begun = jobs.mark()
     tables = live.transform(live.read_source())
@@ -189,7 +193,7 @@ def test_a_run_takes_few_jobs_and_parses_each_document_once(spark: SparkSession,
     live.write_targets(tables)
     written = jobs.mark()
     assert parsed - begun - 1 <= 2  # parse and hold; look at the documents
-    assert written - parsed - 1 <= len(tables)  # one job a table, small batches leave Spark as Arrow
+    assert written - parsed - 1 <= len(tables)  # one job a table, whose rows leave Spark as Arrow
     for name, frame in tables.items():
         plan = plan_of(frame)
         assert "from_json" not in plan, name  # cut from what is parsed already
@@ -245,13 +249,13 @@ def stored_on_disk(spark: SparkSession) -> dict[int, tuple[int, int]]:
     }
 
 
-def test_rows_of_a_large_batch_are_cut_once_and_given_back(
+def test_rows_of_a_batch_that_spark_commits_are_cut_once_and_given_back(
     spark: SparkSession, mini: LoadedMapping, captures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writer = DeltaWriter(str(tmp_path / "out"), {})
     writer.prepare()
     steps = BaseTransformation(spark, mini, source=FileSource(str(captures), {}), writer=writer)
-    monkeypatch.setattr("mlbsdk.runtime.transformation.SMALL_BATCH_BYTES", 0)
+    commits_by_spark(monkeypatch)
     before = stored_on_disk(spark)
     seen: dict[int, tuple[int, int]] = {}
     write = DeltaWriter.write
@@ -270,8 +274,28 @@ def test_rows_of_a_large_batch_are_cut_once_and_given_back(
     assert stored_on_disk(spark) == before
 
 
+def in_a_mapped_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have rows take the way of a large batch, and be compared and written in small pieces."""
+    monkeypatch.setattr("mlbsdk.runtime.transformation.SMALL_BATCH_BYTES", 0)
+    monkeypatch.setattr("mlbsdk.writers.changes._COMPARED", 1)
+    monkeypatch.setattr("mlbsdk.writers.partitions._PIECE", 2)
+    monkeypatch.setattr("mlbsdk.writers.turns.LARGE", 0)
+
+
+def commits_by_spark(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have rows take the way of a batch that is too large to leave Spark."""
+    monkeypatch.setattr("mlbsdk.runtime.transformation.SMALL_BATCH_BYTES", 0)
+    monkeypatch.setattr("mlbsdk.runtime.transformation.ARROW_BATCH_BYTES", 0)
+
+
+@pytest.mark.parametrize("format", ["parquet", "delta"])
+@pytest.mark.parametrize("large", [in_a_mapped_file, commits_by_spark])
 def test_large_batches_make_the_tables_that_small_ones_make(
-    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    large: Callable[[pytest.MonkeyPatch], None],
+    format: str,
+    spark: SparkSession,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     batches = [[Capture(1, 0), Capture(1, 1), Capture(2, 0)], [Capture(1, 4), Capture(2, 0), Capture(3, 2)]]
     sources = [save(tmp_path / f"batch {number}", batch) for number, batch in enumerate(batches)]
@@ -284,7 +308,7 @@ def test_large_batches_make_the_tables_that_small_ones_make(
                 name="mini.game",
                 mapping=MAPPING,
                 source=str(source),
-                target=f"parquet:{target}",
+                target=f"{format}:{target}",
                 on_error=OnError.QUARANTINE,
             )
             for source in sources
@@ -294,9 +318,11 @@ def test_large_batches_make_the_tables_that_small_ones_make(
     small = run(tmp_path / "small")
     assert small[1]["mini.plays"].quarantined
     assert small[1]["mini.plays"].updated
-    monkeypatch.setattr("mlbsdk.runtime.transformation.SMALL_BATCH_BYTES", 0)
+    large(monkeypatch)
     assert run(tmp_path / "large") == small
     for table in TABLES:
         folders = [str(tmp_path / size / table.replace(".", "/")) for size in ("small", "large")]
-        ours, theirs = ([row.asDict() for row in spark.read.parquet(folder).collect()] for folder in folders)
+        ours, theirs = (
+            [row.asDict() for row in spark.read.format(format).load(folder).collect()] for folder in folders
+        )
         assert ordered(ours) == ordered(theirs)

@@ -1,8 +1,8 @@
 """Incoming rows on their way into a database: copied into staging tables, from where one transaction takes them.
 
-A small batch, already here as Arrow, goes into temporary tables of the writing connection. The rows of a large one
-come from Spark's tasks, each over a connection of its own, so they go into unlogged tables; a task that ran twice has
-copied twice, and only the rows of the attempt that Spark counts are taken.
+Rows that are already here as Arrow go into temporary tables of the writing connection. Others come from Spark's tasks,
+each over a connection of its own, so they go into unlogged tables; a task that ran twice has copied twice, and only the
+rows of the attempt that Spark counts are taken.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, Row
 
 TASK = "_task"
+#: Rows here that are copied at a time: their lineage is in memory twice.
+_PIECE = 100_000
 #: Marks the session that owns the unlogged staging tables of one token: (this, token) as an advisory lock.
 _OWNER_LOCK = 0x4D4C4253
 _PREFIX = "staging_"
@@ -51,7 +53,8 @@ def stage_here(connection: psycopg.Connection, rows: TableRows) -> Staged:
     assert rows.arrow is not None
     relation = _temporary(connection, rows.table.name, PostgresTable(rows.table).types())
     with _of_table(rows.table):
-        copy(connection, relation, with_lineage_text(rows.arrow))
+        for start in range(0, rows.count, _PIECE):
+            copy(connection, relation, with_lineage_text(rows.arrow.slice(start, _PIECE)))
     return Staged(rows.table, relation, rows.count)
 
 
