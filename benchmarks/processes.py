@@ -25,6 +25,15 @@ def peak_mb(pid: int) -> float | None:
     return int(found[1]) / 1024 if found else None
 
 
+def own_mb(pid: int) -> float:
+    """Return the memory that a process holds now, without files that are mapped: the system takes these back."""
+    try:
+        found = re.search(r"RssAnon:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    except OSError:
+        return 0.0
+    return int(found[1]) / 1024 if found else 0.0
+
+
 def forget_peak(pid: int) -> bool:
     """Let a process's peak start again from what it holds now; return whether the system allows it."""
     try:
@@ -52,7 +61,7 @@ class Finished:
     """Processor seconds, of its children too, up to the last look at it."""
     python_mb: float
     java_mb: float
-    """Most memory that a Python, and a Java, of it held."""
+    """Most memory that a Python, and a Java, of it was seen to hold, without mapped files."""
     output: str
 
 
@@ -101,7 +110,7 @@ def _watch(pid: int, peaks: dict[str, float], used: dict[int, float], ended: thr
     while not ended.wait(_LOOK_EVERY_S):
         for one in (pid, *_descendants(pid)):
             kind = "java" if _name(one) == "java" else "python"
-            peaks[kind] = max(peaks[kind], peak_mb(one) or 0)
+            peaks[kind] = max(peaks[kind], own_mb(one))
             used[one] = max(used.get(one, 0), processor_s(one))
 
 

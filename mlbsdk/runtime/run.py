@@ -20,6 +20,7 @@ from mlbsdk.report import RunReport
 from mlbsdk.runtime.engines import Engines
 from mlbsdk.runtime.interpreting import interpreting
 from mlbsdk.runtime.kept_queries import kept_queries
+from mlbsdk.runtime.planning import planned_once
 from mlbsdk.runtime.preparation import (
     DEFAULT_TARGET,
     find_transform,
@@ -155,7 +156,11 @@ class PreparedRun:
                 report=report,
                 engines=self.engines,
             )
-            with interpreting(spark, self.size), self._standing(spark, steps.plan) as steps.standing:
+            with (
+                interpreting(spark, self.size),
+                planned_once(spark, self.size),
+                self._standing(spark, steps.plan) as steps.standing,
+            ):
                 try:
                     with watchers.phase("read"):
                         with plugins.running(self.source_decl, "reading"):
