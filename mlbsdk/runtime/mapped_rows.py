@@ -40,6 +40,8 @@ def mapped_rows(frame: DataFrame, table: Table) -> pa.Table:
             with pa.memory_map(str(path)) as file:
                 reader = pa.ipc.open_file(file)
                 return pa.Table.from_batches([reader.get_batch(number) for number in order], schema)
+    except ConnectionError:  # Java's end, not the folder's
+        raise
     except OSError as problem:
         raise EnvironmentProblem(
             f"the rows of '{table.name}' can't be kept in {folder}: {problem.strerror or problem}",

@@ -88,6 +88,18 @@ def test_a_full_disk_is_told_and_ends_sparks_job(spark: SparkSession, table: Tab
     assert mapped_rows(games(spark, table), table).num_rows == 700
 
 
+def test_a_lost_connection_is_not_the_folders(
+    spark: SparkSession, table: Table, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(frame: DataFrame, path: Path, schema: object) -> list[int]:
+        raise ConnectionResetError("Connection reset by peer")
+
+    monkeypatch.setattr(module, "_spilled", lost)
+    with pytest.raises(ConnectionResetError):
+        mapped_rows(games(spark, table), table)
+    assert list(folder.iterdir()) == []
+
+
 def test_rows_of_a_large_batch_leave_only_a_session_that_takes_them() -> None:
     ours = {ARROW: "true", MOST_RESULTS: "0"}
     theirs = ours | {MOST_RESULTS: "1g"}
