@@ -18,20 +18,20 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 def peak_mb(pid: int) -> float | None:
     """Return the most memory that a process has held so far, or since :func:`forget_peak`."""
+    return _status_mb(pid, "VmHWM")
+
+
+def own_mb(pid: int) -> float | None:
+    """Return the memory that a process holds now, without files that are mapped: the system takes these back."""
+    return _status_mb(pid, "RssAnon")
+
+
+def _status_mb(pid: int, field: str) -> float | None:
     try:
-        found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+        found = re.search(rf"{field}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
     except OSError:
         return None
     return int(found[1]) / 1024 if found else None
-
-
-def own_mb(pid: int) -> float:
-    """Return the memory that a process holds now, without files that are mapped: the system takes these back."""
-    try:
-        found = re.search(r"RssAnon:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    except OSError:
-        return 0.0
-    return int(found[1]) / 1024 if found else 0.0
 
 
 def forget_peak(pid: int) -> bool:
@@ -110,7 +110,7 @@ def _watch(pid: int, peaks: dict[str, float], used: dict[int, float], ended: thr
     while not ended.wait(_LOOK_EVERY_S):
         for one in (pid, *_descendants(pid)):
             kind = "java" if _name(one) == "java" else "python"
-            peaks[kind] = max(peaks[kind], own_mb(one))
+            peaks[kind] = max(peaks[kind], own_mb(one) or 0)
             used[one] = max(used.get(one, 0), processor_s(one))
 
 

@@ -168,4 +168,4 @@ class TableWritten:
 
     def plus_unchanged(self, rows: int) -> TableWritten:
         """Return the counts with more unchanged rows."""
-        return replace(self, unchanged=self.unchanged + rows)
+        return self.plus(TableWritten(unchanged=rows))

@@ -27,8 +27,8 @@ def planned_once(spark: SparkSession, size: int | None) -> Iterator[None]:
     What it would find out is known then: an exchange needs no more tasks than there are cores, or than the rows are
     worth. What a user has set stays.
     """
-    is_free = all(spark.conf.get(name, value) == value for name, value in _SPARKS_OWN.items())
-    if size is None or size > FEW_BYTES or not is_free:
+    is_set = any(spark.conf.get(name, value) != value for name, value in _SPARKS_OWN.items())
+    if size is None or size > FEW_BYTES or is_set:
         yield
         return
     tasks = max(spark.sparkContext.defaultParallelism, size // _BYTES_A_TASK + 1)

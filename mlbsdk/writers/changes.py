@@ -19,21 +19,29 @@ if TYPE_CHECKING:
 _COMPARED = 100_000
 
 
-def in_groups(documents: Sequence[Document], rows: int) -> Iterator[Sequence[Document]]:
-    """Give the documents of so many rows in groups whose rows can be compared in memory."""
-    size = max(1, len(documents) * _COMPARED // max(rows, 1))
-    for start in range(0, len(documents), size):
-        yield documents[start : start + size]
-
-
-def compared_columns(table: Table) -> list[str]:
+def columns_to_compare(table: Table) -> list[str]:
     """Return the columns that comparing needs: those of keys, and what rows are compared by."""
     return list(dict.fromkeys([*table.primary_key, *table.document_key, *table.compared_columns]))
 
 
-def compared_rows(rows: pa.Table, table: Table, documents: Iterable[Document]) -> pa.Table:
-    """Return what comparing needs of the rows of some documents."""
-    return rows_of(rows.select(compared_columns(table)), table, documents)
+def in_groups(
+    documents: Sequence[Document], rows: pa.Table, table: Table
+) -> Iterator[tuple[Sequence[Document], pa.Table]]:
+    """Give documents in groups, each with what comparing needs of its rows, that can be compared in memory.
+
+    Args:
+        documents: all that there are rows of.
+        rows: their rows.
+        table: the table's plan.
+    """
+    needed = rows.select(columns_to_compare(table))
+    size = max(1, len(documents) * _COMPARED // max(rows.num_rows, 1))
+    if size >= len(documents):
+        yield documents, needed
+        return
+    for start in range(0, len(documents), size):
+        group = documents[start : start + size]
+        yield group, rows_of(needed, table, group)
 
 
 def rows_of(rows: pa.Table, table: Table, documents: Iterable[Document]) -> pa.Table:

@@ -25,7 +25,7 @@ from mlbsdk.runtime.batch import NO_DECISIONS, Batch, Decisions, TableRows, Tabl
 from mlbsdk.runtime.storage import read_text
 from mlbsdk.runtime.threads import for_each_table
 from mlbsdk.writers import found, quarantined
-from mlbsdk.writers.changes import compare, compared_columns, compared_rows, in_groups, rows_of
+from mlbsdk.writers.changes import columns_to_compare, compare, in_groups, rows_of
 from mlbsdk.writers.lakehouse import Lakehouse, Ledger, documents_predicate, joining, storable
 from mlbsdk.writers.partitions import by_partition
 from mlbsdk.writers.stored import check_types, no_table, stored_table
@@ -193,9 +193,9 @@ class _ArrowCommit:
                 write_deltalake(stored_table, rows, mode="append", schema_mode="merge")
             return TableWritten(inserted=current.num_rows, unchanged=stale)
         change = TableWritten(unchanged=stale)
-        for group in in_groups(documents, current.num_rows):
+        for group, incoming in in_groups(documents, current, table):
             stored = _stored_rows(stored_table, table, group, self.rows.schema)
-            change = change.plus(compare(stored, compared_rows(current, table, group), table))
+            change = change.plus(compare(stored, incoming, table))
         if change.is_change:
             predicate = documents_predicate(table, documents, '"')
             rows = by_partition(current, table.partition_by)
@@ -376,7 +376,7 @@ def _stored_rows(stored: DeltaTable, table: Table, documents: Any, schema: pa.Sc
     import pyarrow as pa
     import pyarrow.dataset as ds
 
-    names = compared_columns(table)
+    names = columns_to_compare(table)
     dataset = stored.to_pyarrow_dataset()
     have = [name for name in names if name in dataset.schema.names]
     first = table.document_key[0]

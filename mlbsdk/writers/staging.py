@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Container, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 from urllib.parse import unquote
 
@@ -23,10 +23,9 @@ from mlbsdk.runtime.arrow import arrow_schema
 from mlbsdk.runtime.batch import Decisions, Document, TableWritten
 from mlbsdk.runtime.storage import path_of_uri
 from mlbsdk.writers.changes import (
+    columns_to_compare,
     compare,
     compare_frames,
-    compared_columns,
-    compared_rows,
     document_keys,
     in_groups,
     merge,
@@ -100,14 +99,13 @@ class ArrowStaging(Staging[pa.Table]):
         incoming = rows_of(self.rows, self.table, current) if decisions.stale else self.rows
         change = TableWritten(unchanged=self.rows.num_rows - incoming.num_rows)
         if not decisions.replacing:
-            change = change.plus(TableWritten(inserted=incoming.num_rows))
-            return Staged(change, incoming if incoming.num_rows else None)
+            inserted = incoming.num_rows
+            return Staged(replace(change, inserted=inserted), incoming if inserted else None)
         replacing = set(decisions.replacing)
         holding: set[str] = set()
-        for group in in_groups(current, incoming.num_rows):
+        for group, theirs in in_groups(current, incoming, self.table):
             files = self._files_of(stored, [document for document in group if document in replacing])
-            before = self._compared(files, group)
-            change = change.plus(compare(before, compared_rows(incoming, self.table, group), self.table))
+            change = change.plus(compare(self._to_compare(files, group), theirs, self.table))
             holding.update(files)
         if not change.is_change:
             return Staged(change)
@@ -153,7 +151,7 @@ class ArrowStaging(Staging[pa.Table]):
             return []
         names = keys.column_names
         dataset = self._dataset(files)
-        is_wanted = ds.field(names[0]).isin(keys[names[0]].combine_chunks())
+        is_wanted = _first_is_in(keys)
         if len(names) == 1:
             found = dataset.to_table(columns=[*names, "__filename"], filter=is_wanted if are else ~is_wanted)
         else:
@@ -162,15 +160,14 @@ class ArrowStaging(Staging[pa.Table]):
             found = located.join(keys, keys=names, join_type="left semi" if are else "left anti")
         return sorted(self.storage.address_of(name) for name in pc.unique(found["__filename"]).to_pylist())
 
-    def _compared(self, files: Sequence[str], documents: Sequence[Document]) -> pa.Table:
+    def _to_compare(self, files: Sequence[str], documents: Sequence[Document]) -> pa.Table:
         """Return what comparing needs of the rows of some documents; a column that a file lacks is null."""
         schema = arrow_schema(self.table)
+        columns = columns_to_compare(self.table)
         if not files:
-            return compared_rows(schema.empty_table(), self.table, ())
+            return schema.empty_table().select(columns)
         keys = document_keys(self.table, documents, schema)
-        first = keys.column_names[0]
-        is_wanted = ds.field(first).isin(keys[first].combine_chunks())
-        rows = self._dataset(files, schema).to_table(columns=compared_columns(self.table), filter=is_wanted)
+        rows = self._dataset(files, schema).to_table(columns=columns, filter=_first_is_in(keys))
         return rows if len(keys.column_names) == 1 else rows_of(rows, self.table, documents)
 
     def _read(
@@ -351,6 +348,12 @@ class SparkStaging(Staging["DataFrame"]):
         columns = [*self._columns, *(field.name for field in dropped)]
         values = (F.col(f"`{name}`").cast("smallint") if name in wider else F.col(f"`{name}`") for name in columns)
         return frame.select(*(value.alias(name) for name, value in zip(columns, values, strict=True)), *file)
+
+
+def _first_is_in(keys: pa.Table) -> ds.Expression:
+    """Return whether a row has, in the first of these columns, one of the values there."""
+    first = keys.column_names[0]
+    return ds.field(first).isin(keys[first].combine_chunks())
 
 
 def as_spark_spells(path: str) -> str:
