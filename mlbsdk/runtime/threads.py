@@ -34,10 +34,14 @@ def for_each_table(work: Callable[[Table], _R], tables: Iterable[Table]) -> dict
 def _inheriting(work: Callable[[_T], _R]) -> Callable[[_T], _R]:
     """Return the work for another thread, with this one's properties of Spark."""
     from pyspark import inheritable_thread_target
+    from pyspark.errors import PySparkRuntimeError
     from pyspark.sql import SparkSession
 
     wrapped: Any = inheritable_thread_target
-    session = SparkSession.getActiveSession()
-    if installed_spark().name == "3.5" or session is None:
+    if installed_spark().name == "3.5":
         return wrapped(work)  # type: ignore[no-any-return]
-    return wrapped(session)(work)  # type: ignore[no-any-return]  # Spark 4 warns where it gets no session
+    try:
+        session = SparkSession.active()  # Spark 4 warns where it gets no session
+    except PySparkRuntimeError:
+        return work  # no Spark runs here: nothing to take along
+    return wrapped(session)(work)  # type: ignore[no-any-return]
