@@ -164,7 +164,7 @@ def python_source() -> type:
     """Return a Python data source that reads the two halves of the table, as Arrow."""
     from pyspark.sql.datasource import DataSource, DataSourceReader, InputPartition
 
-    class Reader(DataSourceReader):
+    class Reader(DataSourceReader):  # type: ignore[misc,unused-ignore]  # Spark 3.5 has none
         def __init__(self, options: dict[str, str]) -> None:
             self.options = options
 
@@ -183,7 +183,7 @@ def python_source() -> type:
                     ids, texts = zip(*rows, strict=True)
                     yield pa.RecordBatch.from_arrays([pa.array(ids, pa.int64()), pa.array(texts)], ["id", "data"])
 
-    class Source(DataSource):
+    class Source(DataSource):  # type: ignore[misc,unused-ignore]
         @classmethod
         def name(cls) -> str:
             return "raw_rows"
