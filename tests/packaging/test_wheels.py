@@ -217,7 +217,7 @@ def test_an_absent_plugin_is_named(installed: Installed) -> None:
 
 def test_without_the_plugin_the_core_says_what_to_install(installed: Installed) -> None:
     """After all that needs the plugin: it takes it away."""
-    uv("pip", "uninstall", "--quiet", "--python", installed.python, GAME)
+    remove(installed, GAME)
     done = installed.mlbsdk("run", "game.live_game_v1")
     assert (done.returncode, done.stdout) == (2, "")
     assert f"pip install {GAME}" in done.stderr
@@ -237,12 +237,18 @@ def add(installed: Installed, built: Built) -> None:
     uv("pip", "install", "--quiet", "--no-deps", "--python", installed.python, built.wheel)
 
 
+def remove(installed: Installed, plugin: str) -> None:
+    """Take a plugin away, if it is there."""
+    uv("pip", "uninstall", "--quiet", "--python", installed.python, plugin)
+
+
 @pytest.mark.parametrize(
     "plugin", [one if one == "mlbsdk-plugin-schedule" else pytest.param(one, marks=pytest.mark.slow) for one in OTHERS]
 )
 def test_a_plugin_alone_with_the_core_runs_all_its_transforms(
     installed: Installed, all_built: dict[str, Built], plugin: str
 ) -> None:
+    remove(installed, GAME)
     add(installed, all_built[plugin])
     try:
         done = installed.mlbsdk("run", *OTHERS[plugin], "--target", f"delta:{plugin}", "--json")
@@ -253,7 +259,7 @@ def test_a_plugin_alone_with_the_core_runs_all_its_transforms(
         assert all(sum(table["inserted"] for table in run["tables"].values()) for run in runs)
         assert GAME in installed.mlbsdk("run", "game.live_game_v1").stderr
     finally:
-        uv("pip", "uninstall", "--quiet", "--python", installed.python, plugin)
+        remove(installed, plugin)
 
 
 #: Plugins without transforms of their own, and what each declares. They bring libraries, which uv's cache has.
@@ -282,7 +288,7 @@ def test_a_plugin_without_transforms_is_listed_and_its_libraries_come_with_it(
         assert {declared["name"] for declared in found[plugin]["declarations"]} == SERVICES[plugin]
         assert installed.mlbsdk("--help").stderr == ""  # makes the commands of plugins
     finally:
-        uv("pip", "uninstall", "--quiet", "--python", installed.python, plugin)
+        remove(installed, plugin)
 
 
 @pytest.mark.slow
@@ -296,7 +302,7 @@ def test_plugins_go_together_and_one_that_goes_leaves_the_others_and_the_data(
     order = [run["transform"] for run in json.loads(done.stdout)["runs"]]
     assert order.index("team.team") < order.index("team.roster")
     assert order.index("person.person") < order.index("team.roster")
-    uv("pip", "uninstall", "--quiet", "--python", installed.python, "mlbsdk-plugin-team")
+    remove(installed, "mlbsdk-plugin-team")
     listed = json.loads(installed.mlbsdk("plugins", "list", "--json").stdout)["plugins"]
     names = {declared["name"] for each in listed for declared in each["declarations"]}
     assert not any(name.startswith("team.") for name in names)
