@@ -33,7 +33,7 @@ from processes import peak_mb
 # The tests' servers.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tests.cluster import MLBSDK, Events, events_of, running
+from tests.cluster import EVENT_LOG, MLBSDK, Events, events_of, running
 from tests.postgres import running as running_postgres
 
 NAME = "game.live_game_v1"
@@ -44,7 +44,6 @@ SETTINGS = {
     "spark.driver.memory": "1g",
     "spark.executor.memory": "1400m",
     "spark.driver.maxResultSize": "16m",
-    "spark.eventLog.enabled": "true",
 }
 
 
@@ -132,7 +131,7 @@ def run(
     events = work / "events"
     shutil.rmtree(events, ignore_errors=True)
     events.mkdir()
-    spark = {**settings, "spark.eventLog.dir": events.as_uri(), "spark.local.dir": str(work / "local")}
+    spark = {**settings, **EVENT_LOG, "spark.eventLog.dir": events.as_uri(), "spark.local.dir": str(work / "local")}
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MLBSDK_", "SPARK_"))}
     environment |= {"MLBSDK_HOME": str(work / "home"), "MLBSDK_SPARK": json.dumps(spark), "SPARK_LOCAL_IP": "127.0.0.1"}
     begun = time.monotonic()

