@@ -46,7 +46,7 @@ def _row(found: RowLineage) -> Iterator[str]:
     for rule in failed:
         yield f"        {rule.severity or 'check'} {rule.name}: {rule.asks}  {rule.reason}".rstrip()
     yield ""
-    yield from aligned([("COLUMN", "VALUE", "FROM", "CAPTURED"), *map(_value, found.values)])
+    yield from aligned([("COLUMN", "VALUE", "CAPTURED", "FROM"), *map(_value, found.values)])
     if found.json_text is not None:
         lines = found.json_text.splitlines()
         yield ""
@@ -82,7 +82,8 @@ def _value(found: ValueFound) -> tuple[str, str, str, str]:
     else:
         source = found.place or ", ".join(found.paths)
     captured = "" if found.place is None or found.kind != "value" else _text(found.captured)
-    return found.column, _text(found.value), source, "" if captured == _text(found.value) else captured
+    # What it comes from is last: expressions are long, and would push the rest out of a terminal.
+    return found.column, _text(found.value), "" if captured == _text(found.value) else captured, source
 
 
 def _text(value: Any) -> str:

@@ -281,6 +281,8 @@ def test_the_command_shows_it_and_control_characters_are_escaped(capture: Path, 
     assert "captured at 2024-07-01T23:05:00+00:00" in shown.stdout
     assert "warning speed_usual" in shown.stdout
     assert "place   plays[1]" in shown.stdout
+    (head,) = [line for line in shown.stdout.splitlines() if line.startswith("COLUMN")]
+    assert head.split() == ["COLUMN", "VALUE", "CAPTURED", "FROM"]
     assert "\x1b" not in shown.stdout
     assert "hush-url" not in shown.stdout
     found = json.loads(CliRunner().invoke(build(), [*words, "--json"]).stdout)
