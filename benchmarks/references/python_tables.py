@@ -311,4 +311,4 @@ def _array(values: tuple[Any, ...], column: Column) -> pa.Array:
 def _as_text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
-    return orjson.dumps(value).decode()
+    return str(orjson.dumps(value), "utf-8")
